@@ -1,0 +1,44 @@
+# Everything runs in .venv, made on first use. Windows: see the plain pip lines in the README.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check -q
+
+.PHONY: demo test check bench docs samples clean
+
+demo: $(VENV)/.core
+	$(BIN)/cuesense demo
+
+test: $(VENV)/.test
+	$(BIN)/python -m pytest
+
+check: $(VENV)/.test
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+bench: $(VENV)/.test
+	$(PIP) install -c constraints.txt -e '.[bench]'
+	$(BIN)/python benchmarks/run.py
+
+docs: $(VENV)/.test
+	$(PIP) install -c constraints.txt -e '.[docs]'
+	$(BIN)/mkdocs build --strict
+
+samples: $(VENV)/.test
+	$(BIN)/python samples/make_samples.py
+
+clean:
+	rm -rf $(VENV) site cuesense-demo
+
+$(VENV)/.venv:
+	$(PYTHON) -m venv $(VENV)
+	touch $@
+
+$(VENV)/.core: $(VENV)/.venv pyproject.toml constraints.txt
+	$(PIP) install -c constraints.txt -e .
+	touch $@
+
+$(VENV)/.test: $(VENV)/.core
+	$(PIP) install -c constraints.txt -e '.[test]'
+	touch $@

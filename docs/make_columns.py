@@ -1,0 +1,66 @@
+"""Write docs/columns.md, the data dictionary, from the schema."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+from cuesense import schema
+from cuesense.types import Reason
+
+HERE = Path(__file__).parent
+
+
+def limits(column: schema.Column) -> str:
+    """Return a column's range in words."""
+
+    def number(x: float | None, open_end: str) -> str:
+        if x is None:
+            return open_end
+        return {math.pi: "π", -math.pi: "-π"}.get(x, f"{x:g}")
+
+    if column.kind == "text" or (column.low is None and column.high is None):
+        return ""
+    return f"{number(column.low, '-∞')} … {number(column.high, '∞')}"
+
+
+def table(columns: Sequence[schema.Column]) -> str:
+    """Return the columns as a Markdown table."""
+    rows = [
+        f"| `{c.name}` | {c.unit} | {limits(c)} | {c.meaning} | {f'`{c.reason}`' if c.reason else ''} |"
+        for c in columns
+    ]
+    head = "| column | unit | range | meaning | reason if missing |\n|---|---|---|---|---|"
+    return "\n".join([head, *rows])
+
+
+def markdown() -> str:
+    """Return the whole page."""
+    kinds = "\n".join(f"| `{k}` | {meaning} |" for k, meaning in schema.EVENTS.items())
+    reasons = ", ".join(f"`{r}`" for r in Reason if r)
+    return f"""# Columns
+
+Made from `schema.py` by `docs/make_columns.py`. Missing numbers are NaN, never 0, and rows are never
+left out. Angles are as seen in the picture, which is not mirrored. Reasons: {reasons}.
+
+## timeline: one row per tick (25 Hz) and person
+
+{table(schema.TIMELINE)}
+
+## state: one row per dyad tick (5 Hz)
+
+{table(schema.STATE)}
+
+## events: one row per event
+
+{table(schema.EVENTS_TABLE)}
+
+| kind | meaning |
+|---|---|
+{kinds}
+"""
+
+
+if __name__ == "__main__":
+    (HERE / "columns.md").write_text(markdown(), encoding="utf-8")

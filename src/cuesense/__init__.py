@@ -1,0 +1,41 @@
+"""Sense nonverbal cues between two people, and tell mirroring from regulating.
+
+The flow, one direction, one code path for recorded and live::
+
+    capture -> cues (faces, voice, body) -> state (grid, whose voice, baseline, affect)
+            -> dyad (mirroring / regulating / disengaged) -> session folder, report
+
+``analyze`` runs a recording to its end and leaves a session folder; ``run`` yields the moments
+one by one. Importing this package loads nothing heavy.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from cuesense.errors import CuesenseError
+
+if TYPE_CHECKING:
+    from cuesense.capture import open_source
+    from cuesense.config import Config
+    from cuesense.pipeline import run
+    from cuesense.session import Session, analyze
+    from cuesense.types import Moment
+
+__all__ = ["Config", "CuesenseError", "Moment", "Session", "analyze", "open_source", "run"]
+
+_HOME = {
+    "Config": "cuesense.config",
+    "Moment": "cuesense.types",
+    "Session": "cuesense.session",
+    "analyze": "cuesense.session",
+    "open_source": "cuesense.capture",
+    "run": "cuesense.pipeline",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'cuesense' has no attribute {name!r}")
+    return getattr(import_module(_HOME[name]), name)

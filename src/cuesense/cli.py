@@ -1,0 +1,275 @@
+"""The command line: analyze, demo, report, models, config, doctor.
+
+Heavy modules are imported by the verb that needs them, so that ``--help`` is instant. A
+`CuesenseError` is the user's to mend: one line, exit code 2. Ctrl-C: exit code 130.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from cuesense.errors import CuesenseError, ParameterError
+
+OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and leave with its exit code."""
+    try:
+        options = parser().parse_args(arguments)
+        code = options.verb(options)
+    except CuesenseError as error:
+        print(f"cuesense: {error}", file=sys.stderr)
+        code = USAGE
+    except KeyboardInterrupt:
+        print(
+            "\ncuesense: stopped; nothing was written, an earlier result is as it was",
+            file=sys.stderr,
+        )
+        code = INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read our output has gone (head, less): not an error of ours.
+        sys.stderr.close()
+        code = OK
+    sys.exit(code)
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the whole command line."""
+    top = argparse.ArgumentParser(
+        prog="cuesense",
+        description="Senses nonverbal cues between two people in a recording and tells whether "
+        "the listener is mirroring or regulating. Everything stays on this machine.",
+        epilog="examples:\n"
+        "  cuesense demo\n"
+        "  cuesense analyze talk.mp4 --listener right\n"
+        "  cuesense analyze her.mp4 his.mp4 -o session --csv\n",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    top.add_argument("--version", action="version", version=f"%(prog)s {_version()}")
+    verbs = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+    def verb(
+        name: str, run: Callable[[argparse.Namespace], int], text: str, more: str = ""
+    ) -> argparse.ArgumentParser:
+        p = verbs.add_parser(
+            name,
+            help=text,
+            description=text[0].upper() + text[1:] + "." + (f"\n\n{more}" if more else ""),
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        p.set_defaults(verb=run)
+        return p
+
+    p = verb(
+        "analyze",
+        _analyze,
+        "analyse a recording into a session folder with a report",
+        "One recording of both people, or two recordings, person A's and person B's.\n"
+        "Audio alone works too. The folder gets timeline, state and events tables\n"
+        "(Parquet), session.json and report.html.",
+    )
+    p.add_argument("recording", nargs="+", type=Path, help="media file (one, or one per person)")
+    p.add_argument(
+        "-o", "--out", type=Path, metavar="DIR", help="session folder (default: NAME.cuesense here)"
+    )
+    p.add_argument(
+        "--listener",
+        choices=("auto", "left", "right", "A", "B"),
+        help="who responds; auto: who speaks less in the baseline (default)",
+    )
+    p.add_argument(
+        "--offset",
+        type=_seconds,
+        metavar="S",
+        help="seconds by which the second recording starts later (default: align by sound)",
+    )
+    p.add_argument("--config", type=Path, metavar="TOML", help="settings; see 'cuesense config'")
+    p.add_argument("--csv", action="store_true", help="also write the tables as CSV")
+    p.add_argument("--overwrite", action="store_true", help="replace another recording's session")
+    p.add_argument("-q", "--quiet", action="store_true", help="no progress, only the result")
+
+    p = verb("demo", _demo, "analyse the bundled sample and say where the report is")
+    p.add_argument(
+        "-o", "--out", type=Path, metavar="DIR", default=Path("cuesense-demo"), help="session folder"
+    )
+    p.add_argument("-q", "--quiet", action="store_true", help="no progress, only the result")
+
+    p = verb("report", _report, "write a session's report anew")
+    p.add_argument("session", type=Path, help="session folder")
+
+    p = verb("models", _models, "list, fetch or verify the models")
+    p.add_argument("action", choices=("list", "fetch", "verify"))
+    p.add_argument("name", nargs="*", help="models (default: all)")
+
+    verb("config", _config, "print all settings with their defaults, as TOML")
+    verb("doctor", _doctor, "check what works on this machine")
+    return top
+
+
+def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("cuesense")
+    except PackageNotFoundError:
+        return "(not installed)"
+
+
+def _seconds(text: str) -> float:
+    value = float(text)
+    if abs(value) > 86400:
+        raise argparse.ArgumentTypeError(f"offset={text} must be within a day")
+    return value
+
+
+def _analyze(options: argparse.Namespace) -> int:
+    from cuesense.config import Config
+    from cuesense.session import analyze
+
+    config = Config.load(options.config) if options.config else Config()
+    with _progress(options.quiet) as progress:
+        session = analyze(
+            *options.recording,
+            out=options.out,
+            listener=options.listener,
+            config=config,
+            offset_s=options.offset,
+            csv=options.csv,
+            overwrite=options.overwrite,
+            progress=progress,
+        )
+    _tell(session)
+    return OK
+
+
+def _demo(options: argparse.Namespace) -> int:
+    from cuesense.resources import resource
+    from cuesense.session import analyze
+
+    sample = resource("samples/dyad.mp4")
+    print("Analysing the bundled sample: two scripted faces and voices, not real people.")
+    with _progress(options.quiet) as progress:
+        session = analyze(sample, out=options.out, overwrite=True, progress=progress)
+    _tell(session)
+    return OK
+
+
+def _tell(session: object) -> None:
+    """Print what a session found, in a few lines."""
+    from cuesense.session import Session
+
+    assert isinstance(session, Session)
+    meta = session.meta
+    labels = meta["summary"]["labels"]
+    for sentence in (meta["role_reason"], *meta["notes"], *meta["source"]["problems"]):
+        print(f"  note: {sentence}")
+    if labels:
+        print("  " + ", ".join(f"{name} {share:.0%}" for name, share in labels.items()))
+    print(f"Report: {session.report.resolve()}")
+
+
+@contextmanager
+def _progress(quiet: bool) -> Iterator[Callable[[float, float], None] | None]:
+    """Give the callback that moves a progress bar on the terminal."""
+    if quiet:
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TextColumn("{task.fields[speed]}"),
+        TextColumn("{task.fields[left]}"),
+    )
+    start = time.monotonic()
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task("preparing", total=None, speed="", left="")
+
+        def move(done: float, total: float) -> None:
+            speed = done / max(time.monotonic() - start, 1e-6)
+            known = total == total
+            left = max(0.0, total - done) / speed if known and speed > 0 else None
+            bar.update(
+                task,
+                description="analysing",
+                completed=min(done, total) if known else done,
+                total=total if known else None,
+                speed=f"{speed:.1f} x real time",
+                left="" if left is None else f"{left:.0f} s left",
+            )
+
+        yield move
+        bar.update(task, description="done", completed=1, total=1, left="")
+
+
+def _report(options: argparse.Namespace) -> int:
+    from cuesense.session import Session, write_report
+
+    session = Session(options.session)
+    write_report(session)
+    print(f"Report: {session.report.resolve()}")
+    return OK
+
+
+def _models(options: argparse.Namespace) -> int:
+    from rich.console import Console
+    from rich.table import Table
+
+    from cuesense import models
+
+    known = {entry.name: entry for entry in models.entries()}
+    unknown = [name for name in options.name if name not in known]
+    if unknown:
+        raise ParameterError(f"model={unknown[0]!r} is not one of {', '.join(known)}")
+    chosen = [known[name] for name in options.name or known]
+    if options.action == "fetch":
+        for entry in chosen:
+            print(f"{entry.name}: {models.fetch(entry)}")
+        return OK
+    table = Table("model", "version", "size", "licence", "state", "file")
+    states = [models.verify(entry) for entry in chosen]
+    for status in states:
+        e = status.entry
+        table.add_row(
+            e.name,
+            e.version,
+            f"{e.size / 1e6:.1f} MB",
+            e.licence,
+            status.state + (f" ({status.detail})" if status.detail else ""),
+            str(status.path or "-"),
+        )
+    Console().print(table)
+    if options.action == "verify" and any(s.state != "ok" for s in states):
+        return FAILED
+    return OK
+
+
+def _config(options: argparse.Namespace) -> int:
+    from cuesense.config import Config
+
+    print(Config().to_toml(), end="")
+    return OK
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from rich.console import Console
+    from rich.table import Table
+
+    from cuesense import doctor
+
+    findings = doctor.examine()
+    table = Table("what", "state", "detail")
+    for finding in findings:
+        style = {"ok": "green", "warning": "yellow", "failed": "red"}[finding.state]
+        table.add_row(finding.what, f"[{style}]{finding.state}[/]", finding.detail)
+    Console().print(table)
+    return FAILED if any(f.state == "failed" for f in findings) else OK

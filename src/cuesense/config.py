@@ -1,0 +1,322 @@
+"""One frozen tree of settings, read from TOML; unknown keys are errors.
+
+Every constant that a stage uses is here with its unit and its reason, so that a session's
+provenance can name all of them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import math
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+from cuesense.errors import ParameterError
+
+
+@dataclass(frozen=True, slots=True)
+class Capture:
+    """How recordings are read."""
+
+    max_side: int = 1920  # px; larger pictures are reduced on decoding
+    block_s: float = 0.02  # s; audio is re-blocked to this
+
+
+@dataclass(frozen=True, slots=True)
+class Faces:
+    """Detection sweep and per-person trackers."""
+
+    sweep_s: float = 1.0  # s between sweeps while both faces are tracked
+    search_s: float = 0.2  # s between sweeps while a person is missing
+    min_face: float = 0.04  # narrowest face looked for, share of the picture's longer side
+    detection_score: float = 0.5  # detector score below which a find is ignored
+    crop: float = 2.2  # side of the square crop, in face widths
+    crop_px: int = 320  # the crop is resized to this
+    depth: int = 6  # frames in flight; a result is read this many frames later
+    reach_s: float = 2.0  # s that an occluded face keeps its seat without a doubt
+    low_light: float = 35.0  # mean grey level (0-255) of the face below which it is too dark
+    workers: int = 2  # processes; 0 runs the trackers in this process (debugging)
+
+
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """Speech, pitch, level and pace."""
+
+    f0_floor_hz: float = 60.0
+    f0_ceiling_hz: float = 500.0
+    voicing: float = 0.5  # voicing confidence from which a hop is voiced
+    speech: float = 0.5  # speech probability from which there is speech
+    nucleus_dip_db: float = 2.0  # de Jong & Wempe 2009: least dip between nuclei
+    pace_window_s: float = 4.0  # s over which the syllable rate is counted
+    channels: str = "auto"  # auto | mix | separate: does each person have an audio channel?
+
+
+@dataclass(frozen=True, slots=True)
+class People:
+    """Whose voice it is, and who is who."""
+
+    listener: str = "auto"  # auto | left | right | A | B
+    attribution_lag_s: float = 0.6  # s of later evidence that attribution waits for
+    mouth_window_s: float = 0.4  # s over which mouth motion is averaged
+    gaze_radius_rad: float = 0.3  # gaze within this of its usual target is "on partner"
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """Motion energy, nods and shakes."""
+
+    grey_side: int = 320  # px; longer side of the grey picture that is differenced
+    threshold: float = 12.0  # grey levels; smaller changes are camera noise
+    nod_rad: float = 0.035  # least peak-to-peak pitch of a nod (yaw of a shake)
+    nod_low_hz: float = 1.0
+    nod_high_hz: float = 6.5
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """The regular time grid of the output."""
+
+    rate_hz: float = 25.0
+    lateness_s: float = 0.5  # s that a tick waits for late cues
+    max_age_s: float = 0.12  # s; a cue further away from the tick is not taken
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """The person-specific zero."""
+
+    start_s: float = 0.0
+    duration_s: float = 45.0  # 30-60 s of ordinary talk
+    min_face_s: float = 15.0  # s of usable face within it
+    min_voice_s: float = 3.0  # s of own voiced speech within it (or later, until reached)
+
+
+@dataclass(frozen=True, slots=True)
+class Affect:
+    """Valence and arousal from z-scored cues."""
+
+    z_limit: float = 6.0  # z-scores are clipped here, so that one glitch cannot rule
+
+
+@dataclass(frozen=True, slots=True)
+class Turns:
+    """Who has the floor."""
+
+    speech_on: float = 0.6  # probability from which a person speaks
+    speech_off: float = 0.4  # probability below which they have stopped
+    min_speech_s: float = 0.1  # s; shorter bursts are not speech
+    min_pause_s: float = 0.2  # s; shorter silences do not end an utterance
+    turn_pause_s: float = 1.5  # s; a longer silence of one's own ends the turn
+    backchannel_s: float = 1.0  # s; an utterance this long is not a backchannel
+    overlap_s: float = 0.1  # s; shorter overlaps are not reported
+    interruption_s: float = 0.5  # s of overlap from which taking the floor interrupts
+
+
+@dataclass(frozen=True, slots=True)
+class Synchrony:
+    """Whether two series of a session move together (30-s windows: webcam dyads' smiles)."""
+
+    window_s: float = 30.0
+    step_s: float = 10.0
+    lag_s: float = 5.0  # s, largest lag that is looked at
+    band_face_s: float = 1.0  # s; the claim is the mean signed z up to this lag
+    band_prosody_s: float = 2.0
+    band_body_s: float = 5.0
+    min_duration_s: float = 180.0
+    max_missing: float = 0.5  # share of either series
+    surrogates: int = 199
+
+
+@dataclass(frozen=True, slots=True)
+class Mode:
+    """Prior of one mode: gains and offsets as (mean, sd), in baseline SD (science: report)."""
+
+    gain_arousal: tuple[float, float]
+    offset_arousal: tuple[float, float]
+    gain_valence: tuple[float, float]
+    offset_valence: tuple[float, float]
+    events_per_min: float
+    gaze: float
+
+
+@dataclass(frozen=True, slots=True)
+class Dyad:
+    """The mirroring / regulating estimator. Constants are assumptions informed by the papers."""
+
+    rate_hz: float = 5.0
+    smoothing_s: float = 4.0  # s, EMA of arousal and valence
+    partner_delay_s: float = 0.6  # s by which the partner's state is delayed
+    sigma_arousal: float = 0.35  # SD, noise of arousal while the voice is heard
+    sigma_valence: float = 0.35  # SD, noise of valence
+    silent_factor: float = 1.5  # noise of arousal is multiplied by this while silent
+    events_s: float = 15.0  # s, EMA of the event rate and of gaze
+    events_r: float = 6.0  # negative binomial size
+    gaze_weight: float = 3.0
+    coverage_s: float = 10.0  # s over which coverage is taken
+    min_coverage: float = 0.6
+    min_time_s: float = 10.0
+    min_p: float = 0.8
+    demand: float = 0.75  # SD; |arousal| and |valence| of the partner both below: no demand
+    sharing: float = 0.5  # SD of valence
+    escalating: float = 0.5  # SD
+    slope_s: float = 10.0
+    null_shift_s: float = 15.0  # s; least roll of the wrong-partner null
+    null_rolls: int = 20
+    mirroring: Mode = Mode((0.8, 0.17), (0.0, 0.12), (0.8, 0.17), (0.0, 0.12), 8.0, 0.75)
+    regulating: Mode = Mode((0.22, 0.13), (-0.3, 0.17), (0.25, 0.15), (0.5, 0.23), 8.0, 0.75)
+    disengaged: Mode = Mode((0.0, 0.05), (-0.55, 0.2), (0.0, 0.05), (-0.05, 0.15), 2.5, 0.45)
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """All settings. `Config()` holds the defaults; `load` reads a TOML file over them."""
+
+    capture: Capture = field(default_factory=Capture)
+    faces: Faces = field(default_factory=Faces)
+    voice: Voice = field(default_factory=Voice)
+    people: People = field(default_factory=People)
+    body: Body = field(default_factory=Body)
+    grid: Grid = field(default_factory=Grid)
+    baseline: Baseline = field(default_factory=Baseline)
+    affect: Affect = field(default_factory=Affect)
+    turns: Turns = field(default_factory=Turns)
+    synchrony: Synchrony = field(default_factory=Synchrony)
+    dyad: Dyad = field(default_factory=Dyad)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the tree as plain dicts and lists, as in the TOML file."""
+        return json.loads(json.dumps(dataclasses.asdict(self)))  # type: ignore[no-any-return]
+
+    def to_toml(self) -> str:
+        """Return the tree as TOML that `load` reads back."""
+        lines: list[str] = []
+        _toml(self.to_dict(), "", lines)
+        return "\n".join(lines).strip() + "\n"
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 of the tree, for provenance and resuming."""
+        return hashlib.sha256(json.dumps(self.to_dict(), sort_keys=True).encode()).hexdigest()
+
+    def with_listener(self, listener: str) -> Config:
+        """Return the tree with another `people.listener`."""
+        return _over(self, {"people": {"listener": listener}}, "")  # type: ignore[no-any-return]
+
+    @classmethod
+    def load(cls, path: str | Path) -> Config:
+        """Read a TOML file over the defaults.
+
+        Raises:
+            ParameterError: if the file cannot be read, is not TOML, holds an unknown key or a
+                value of the wrong type.
+        """
+        path = Path(path)
+        try:
+            tree = tomllib.loads(path.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise ParameterError(
+                f"config={str(path)!r} cannot be read ({error.strerror}); give an existing TOML file"
+            ) from error
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise ParameterError(f"config={str(path)!r} is not valid TOML: {error}") from error
+        return cls.from_dict(tree)
+
+    @classmethod
+    def from_dict(cls, tree: Mapping[str, Any]) -> Config:
+        """Build the tree from nested dicts; what is not named keeps its default."""
+        return cast(Config, _over(cls(), tree, ""))
+
+
+def _toml(tree: Mapping[str, Any], where: str, lines: list[str]) -> None:
+    plain = {k: v for k, v in tree.items() if not isinstance(v, Mapping)}
+    if plain and where:
+        lines += ["", f"[{where}]"]
+    # JSON's strings, numbers and lists are written as in TOML.
+    lines += [f"{key} = {json.dumps(value)}" for key, value in plain.items()]
+    for key, value in tree.items():
+        if isinstance(value, Mapping):
+            _toml(value, f"{where}.{key}" if where else key, lines)
+
+
+def _over(default: Any, tree: Any, where: str) -> Any:
+    """Return the dataclass `default` with the values of the mapping `tree` put over it."""
+    if not isinstance(tree, Mapping):
+        raise ParameterError(f"{where}={tree!r} must be a table, such as [{where}]")
+    known = {f.name: getattr(default, f.name) for f in dataclasses.fields(default)}
+    changes = {}
+    for key, value in tree.items():
+        name = f"{where}.{key}" if where else key
+        if key not in known:
+            raise ParameterError(f"unknown config key {name!r}; known here: {', '.join(known)}")
+        changes[key] = _value(known[key], value, name)
+    return dataclasses.replace(default, **changes)
+
+
+def _value(default: Any, value: Any, name: str) -> Any:
+    """Return `value` if it has the type of `default`, else say what it must be."""
+    if dataclasses.is_dataclass(default):
+        return _over(default, value, name)
+    if isinstance(default, tuple):
+        if isinstance(value, list) and len(value) == len(default):
+            return tuple(
+                _value(d, v, f"{name}[{i}]")
+                for i, (d, v) in enumerate(zip(default, value, strict=True))
+            )
+        raise ParameterError(f"{name}={value!r} must be a list of {len(default)} numbers")
+    if isinstance(default, str):
+        choices = _CHOICES.get(name)
+        if isinstance(value, str) and (choices is None or value in choices):
+            return value
+        rule = f"one of {', '.join(choices)}" if choices else "text in quotes"
+        raise ParameterError(f"{name}={value!r} must be {rule}")
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if isinstance(default, int):
+        if number and value == int(value):
+            return _bounded(int(value), name)
+        raise ParameterError(f"{name}={value!r} must be a whole number")
+    if number and math.isfinite(value):
+        return _bounded(float(value), name)
+    raise ParameterError(f"{name}={value!r} must be a finite number")
+
+
+def _bounded(value: Any, name: str) -> Any:
+    low, high = _BOUNDS.get(name, _signed(name))
+    if not low <= value <= high:
+        raise ParameterError(f"{name}={value} must be between {low:g} and {high:g}")
+    return value
+
+
+def _signed(name: str) -> tuple[float, float]:
+    # Offsets and gains of the modes may be negative; every other quantity is a size.
+    return (-math.inf if ".offset_" in name or ".gain_" in name else 0.0, math.inf)
+
+
+_CHOICES = {
+    "people.listener": ("auto", "left", "right", "A", "B"),
+    "voice.channels": ("auto", "mix", "separate"),
+}
+
+_BOUNDS = {
+    "capture.max_side": (64, 8192),
+    "capture.block_s": (0.001, 0.02),
+    "faces.workers": (0, 2),
+    "faces.depth": (1, 60),
+    "faces.crop": (1.2, 8.0),
+    "faces.crop_px": (96, 1024),
+    "voice.f0_floor_hz": (47.0, 2000.0),
+    "voice.f0_ceiling_hz": (47.0, 2093.0),
+    "voice.voicing": (0.0, 1.0),
+    "voice.speech": (0.0, 1.0),
+    "grid.rate_hz": (5.0, 100.0),
+    "grid.lateness_s": (0.35, 10.0),
+    "baseline.duration_s": (5.0, 600.0),
+    "dyad.rate_hz": (1.0, 25.0),
+    "dyad.min_p": (0.34, 1.0),
+    "dyad.min_coverage": (0.0, 1.0),
+}
+"""Limits of single keys; all other numbers must be >= 0."""

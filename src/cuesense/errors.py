@@ -1,0 +1,31 @@
+"""Errors a user can act on: each names the value, the rule it broke and the remedy.
+
+Every class is also the builtin that a caller would expect (``ValueError``, ``OSError``, …), so
+that code which knows nothing of cuesense still catches it.
+"""
+
+from __future__ import annotations
+
+
+class CuesenseError(Exception):
+    """Base of all errors that are the user's to mend (exit code 2, one line, no traceback)."""
+
+
+class ParameterError(CuesenseError, ValueError):
+    """An argument or a configuration value breaks a rule."""
+
+
+class MediaError(CuesenseError, OSError):
+    """A recording cannot be opened or holds nothing that can be analysed."""
+
+
+class ModelError(CuesenseError, RuntimeError):
+    """A model file is missing, damaged or cannot be fetched."""
+
+
+class OutputError(CuesenseError, OSError):
+    """The output cannot be written or read."""
+
+
+class MissingExtraError(CuesenseError, ImportError):
+    """An optional dependency is not installed."""

@@ -1,0 +1,213 @@
+"""The column table: every header, axis, legend and data dictionary derives from it.
+
+A column exists once, here: its name, unit, range, meaning, source and the cue stage it comes
+from. `TIMELINE` is one row per tick (25 Hz) and person, `STATE` one row per dyad tick (5 Hz),
+`EVENTS_TABLE` one row per event.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+VERSION: Final = "1"
+"""Version of the tables' layout, stored with each session."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column. `kind` is "float" or "text"; `low`/`high` bound the valid range (None: open)."""
+
+    name: str
+    unit: str
+    meaning: str
+    kind: str = "float"
+    low: float | None = None
+    high: float | None = None
+    source: str = ""
+    reason: str = ""  # the text column that says why a value is missing
+
+
+BLENDSHAPES: Final[tuple[str, ...]] = (
+    "_neutral",
+    "browDownLeft",
+    "browDownRight",
+    "browInnerUp",
+    "browOuterUpLeft",
+    "browOuterUpRight",
+    "cheekPuff",
+    "cheekSquintLeft",
+    "cheekSquintRight",
+    "eyeBlinkLeft",
+    "eyeBlinkRight",
+    "eyeLookDownLeft",
+    "eyeLookDownRight",
+    "eyeLookInLeft",
+    "eyeLookInRight",
+    "eyeLookOutLeft",
+    "eyeLookOutRight",
+    "eyeLookUpLeft",
+    "eyeLookUpRight",
+    "eyeSquintLeft",
+    "eyeSquintRight",
+    "eyeWideLeft",
+    "eyeWideRight",
+    "jawForward",
+    "jawLeft",
+    "jawOpen",
+    "jawRight",
+    "mouthClose",
+    "mouthDimpleLeft",
+    "mouthDimpleRight",
+    "mouthFrownLeft",
+    "mouthFrownRight",
+    "mouthFunnel",
+    "mouthLeft",
+    "mouthLowerDownLeft",
+    "mouthLowerDownRight",
+    "mouthPressLeft",
+    "mouthPressRight",
+    "mouthPucker",
+    "mouthRight",
+    "mouthRollLower",
+    "mouthRollUpper",
+    "mouthShrugLower",
+    "mouthShrugUpper",
+    "mouthSmileLeft",
+    "mouthSmileRight",
+    "mouthStretchLeft",
+    "mouthStretchRight",
+    "mouthUpperUpLeft",
+    "mouthUpperUpRight",
+    "noseSneerLeft",
+    "noseSneerRight",
+)
+"""The 52 blendshapes of the face model (ARKit names), in its order."""
+
+
+def _face(name: str, unit: str, meaning: str, low: float | None, high: float | None) -> Column:
+    return Column(name, unit, meaning, "float", low, high, "face", "face_reason")
+
+
+def _voice(name: str, unit: str, meaning: str, low: float | None, high: float | None) -> Column:
+    return Column(name, unit, meaning, "float", low, high, "voice", "voice_reason")
+
+
+def _state(name: str, unit: str, meaning: str, low: float | None, high: float | None) -> Column:
+    return Column(name, unit, meaning, "float", low, high, "state", "state_reason")
+
+
+_PI: Final = 3.141592653589793
+
+VALUE_COLUMNS: Final[tuple[Column, ...]] = (
+    _face("face_quality", "1", "how far the face can be trusted; 0 where there is none", 0, 1),
+    _face("box_x", "1", "left edge of the face box, share of the picture's width", -1, 2),
+    _face("box_y", "1", "top edge of the face box, share of the picture's height", -1, 2),
+    _face("box_w", "1", "width of the face box, share of the picture's width", 0, 2),
+    _face("box_h", "1", "height of the face box, share of the picture's height", 0, 2),
+    _face("head_pitch_rad", "rad", "head pitch, + chin up", -_PI, _PI),
+    _face("head_yaw_rad", "rad", "head yaw, + nose to the picture's right", -_PI, _PI),
+    _face("head_roll_rad", "rad", "head roll, + clockwise in the picture", -_PI, _PI),
+    _face("gaze_yaw_rad", "rad", "gaze of head and eyes, + to the picture's right", -_PI, _PI),
+    _face("gaze_pitch_rad", "rad", "gaze of head and eyes, + up", -_PI, _PI),
+    _face("gaze_on_partner", "1", "1 while the gaze rests near its usual target, else 0", 0, 1),
+    _face("eye_closure", "1", "how closed the eyes are (mean of both blink blendshapes)", 0, 1),
+    _face("mouth_open", "1", "inner lip distance, share of the distance between the eyes", 0, 5),
+    _face("mouth_motion", "1/s", "speed of lip opening, eye distances per second, RMS", 0, 100),
+    _face("face_motion", "1/s", "speed of the face's shape without the head's, RMS", 0, 100),
+    _face("head_speed", "rad/s", "angular speed of the head", 0, 100),
+    _face("smile", "1", "lip corners out and up, eye distances, raw", -5, 5),
+    _face("brow", "1", "brows down and together, eye distances, raw", -5, 5),
+    _voice("speaking", "1", "probability that this person is speaking", 0, 1),
+    _voice("f0_hz", "Hz", "fundamental frequency of this person's voice", 40, 2100),
+    _voice("voicing", "1", "confidence that the voice is voiced", 0, 1),
+    _voice("loudness_db", "dB", "A-weighted level re full scale while speaking", -120, 20),
+    _voice("spectral_tilt_db", "dB", "level below minus above 1 kHz while speaking", -80, 80),
+    _voice("syllable_rate", "1/s", "syllable nuclei per second of own speech, last 4 s", 0, 20),
+    Column(
+        "motion_energy",
+        "1",
+        "share of this person's region whose grey level changed (motion energy analysis)",
+        "float",
+        0,
+        1,
+        "body",
+        "body_reason",
+    ),
+    _state("valence", "SD", "displeasure to pleasure, own baseline = 0", -10, 10),
+    _state("valence_sd", "SD", "standard error of valence", 0, 10),
+    _state("arousal", "SD", "calm to activated, own baseline = 0", -10, 10),
+    _state("arousal_sd", "SD", "standard error of arousal", 0, 10),
+    *(_face(name, "1", f"blendshape {name}", 0, 1) for name in BLENDSHAPES),
+)
+
+VALUES: Final[tuple[str, ...]] = tuple(c.name for c in VALUE_COLUMNS)
+VALUE_INDEX: Final[dict[str, int]] = {name: i for i, name in enumerate(VALUES)}
+
+REASONS: Final[tuple[str, ...]] = ("face_reason", "voice_reason", "body_reason", "state_reason")
+
+TIMELINE: Final[tuple[Column, ...]] = (
+    Column("t", "s", "time since the session's start", "float", 0, None, "grid"),
+    Column("person", "", "A (left at the start) or B", "text", source="people"),
+    Column("role", "", "partner (shares), listener (responds) or undecided", "text"),
+    *(Column(r, "", f"why {r.split('_')[0]} values are missing, else empty", "text") for r in REASONS),
+    *VALUE_COLUMNS,
+)
+
+MODES: Final[tuple[str, str, str]] = ("mirroring", "regulating", "disengaged")
+NO_DEMAND: Final = "no demand"
+INSUFFICIENT: Final = "insufficient"
+LABELS: Final[tuple[str, ...]] = (*MODES, NO_DEMAND, INSUFFICIENT)
+
+
+def _dyad(name: str, unit: str, meaning: str, low: float | None, high: float | None) -> Column:
+    return Column(name, unit, meaning, "float", low, high, "dyad", "reason")
+
+
+EVIDENCE: Final[tuple[Column, ...]] = (
+    _dyad("partner_arousal", "SD", "the partner's smoothed arousal, delayed", -10, 10),
+    _dyad("partner_valence", "SD", "the partner's smoothed valence, delayed", -10, 10),
+    _dyad("listener_arousal", "SD", "the listener's smoothed arousal", -10, 10),
+    _dyad("listener_valence", "SD", "the listener's smoothed valence", -10, 10),
+    _dyad("sigma_arousal", "SD", "noise assumed on each arousal", 0, 10),
+    _dyad("sigma_valence", "SD", "noise assumed on each valence", 0, 10),
+    _dyad("event_rate", "1/min", "the listener's nods and backchannels, smoothed", 0, None),
+    _dyad("gaze_on_partner", "1", "share of time the listener looks at the partner", 0, 1),
+    _dyad("ev_arousal", "nat", "log evidence of the arousal channel for the best mode", None, None),
+    _dyad("ev_valence", "nat", "log evidence of the valence channel for the best mode", None, None),
+    _dyad("ev_events", "nat", "log evidence of nods and backchannels for the best mode", None, None),
+    _dyad("ev_gaze", "nat", "log evidence of gaze for the best mode", None, None),
+    _dyad("partner_slope", "SD/s", "slope of the partner's arousal over the last 10 s", None, None),
+    _dyad("coverage_partner", "1", "share of the last 10 s with the partner's state", 0, 1),
+    _dyad("coverage_listener", "1", "share of the last 10 s with the listener's state", 0, 1),
+)
+
+STATE: Final[tuple[Column, ...]] = (
+    Column("t", "s", "time since the session's start", "float", 0, None, "dyad"),
+    Column("label", "", "one of " + ", ".join(LABELS), "text", source="dyad"),
+    Column("reason", "", "why there is no mode, else empty", "text", source="dyad"),
+    Column("variant", "", "sharing, escalating or empty", "text", source="dyad"),
+    *(_dyad(f"p_{m}", "1", f"posterior probability of {m}", 0, 1) for m in MODES),
+    *EVIDENCE,
+)
+
+EVENTS: Final[dict[str, str]] = {
+    "turn": "a person's speaking turn",
+    "backchannel": "a short vocal response while the other has the floor",
+    "overlap": "both speak",
+    "nod": "head moves up and down",
+    "shake": "head turns left and right",
+    "blink": "eyes close briefly",
+    "look_away": "gaze leaves its usual target",
+    "label": "a stretch of one label",
+    "identity_doubt": "a face came back and may be another person's",
+}
+
+EVENTS_TABLE: Final[tuple[Column, ...]] = (
+    Column("t", "s", "start", "float", 0, None, "events"),
+    Column("t_end", "s", "end", "float", 0, None, "events"),
+    Column("person", "", "A, B or empty for the dyad", "text", source="events"),
+    Column("kind", "", "one of " + ", ".join(EVENTS), "text", source="events"),
+    Column("value", "", "strength; its meaning depends on the kind", "float", source="events"),
+    Column("detail", "", "further words", "text", source="events"),
+)

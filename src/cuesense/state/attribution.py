@@ -1,0 +1,235 @@
+"""Whose voice it is: speech x mouth motion x channel level, by a small hidden Markov model.
+
+Five states: nobody, A, B, both, or another voice. At every tick each state is scored by the
+speech probability, by how each mouth moves (log-normal when speaking and when not) and, where
+each person has an audio channel, by the difference of the channels' levels. The posterior waits
+for `attribution_lag_s` of later evidence (fixed-lag smoothing; Rabiner 1989,
+doi:10.1109/5.18626, eq. 19-27), because lips often start to move after the sound or before it.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+
+import numpy as np
+
+from cuesense.config import People, Voice
+from cuesense.schema import VALUE_INDEX
+from cuesense.state.grid import RawTick
+from cuesense.types import F64, VoiceCue
+
+NOBODY, A, B, BOTH, OTHER = range(5)
+SPEAKS = np.array([[0, 1, 0, 1, 0], [0, 0, 1, 1, 0]], dtype=float)
+"""Whether seat 0 and seat 1 speak in each state."""
+
+DWELL_S = np.array([1.0, 2.0, 2.0, 0.6, 1.0])
+"""Mean time in each state, s: turns last about 2 s, overlaps are short."""
+NEXT = np.array(
+    [
+        [0.00, 0.47, 0.47, 0.01, 0.05],
+        [0.70, 0.00, 0.20, 0.09, 0.01],
+        [0.70, 0.20, 0.00, 0.09, 0.01],
+        [0.08, 0.45, 0.45, 0.00, 0.02],
+        [0.80, 0.09, 0.09, 0.02, 0.00],
+    ]
+)
+"""Where each state goes when it ends."""
+
+MOUTH_MOVING = (np.log(1.1), 0.75)
+MOUTH_STILL = (np.log(0.25), 0.9)
+"""Mean and SD of log mouth motion (eye distances per second) while speaking and while not."""
+MOUTH_WEIGHT = 0.12
+SPEECH_WEIGHT = 0.5
+LEVEL_WEIGHT = 0.15
+"""Neighbouring ticks say nearly the same, so each tick's log likelihood counts only in part."""
+
+OWN_CHANNEL_DB = (12.0, 8.0)
+SHARED_DB = (0.0, 6.0)
+"""Mean and SD of the level difference when the channel's own person speaks, and when both do."""
+SEPARATE_SD_DB = 5.0
+SEPARATE_AFTER_S = 2.0
+"""Channels are one per person once their level difference, while there is speech, varies so much."""
+
+_MOUTH = VALUE_INDEX["mouth_motion"]
+
+
+@dataclass(frozen=True, slots=True)
+class Voiced:
+    """A tick with the voices told apart.
+
+    Attributes:
+        raw: what was sensed.
+        speaking: probability that seat 0 and seat 1 speak, NaN where there is no sound.
+        other: probability of a voice that is neither person's.
+        channel: the audio channel to read each seat's voice from.
+        separate: whether each person has a channel.
+    """
+
+    raw: RawTick
+    speaking: tuple[float, float]
+    other: float
+    channel: tuple[int, int]
+    separate: bool
+
+
+def mouth_log_ratio(motion: float) -> float:
+    """Return log p(motion | speaking) - log p(motion | not), 0 where the mouth is not seen."""
+    if not np.isfinite(motion):
+        return 0.0
+    x = np.log(max(motion, 1e-3))
+    (m1, s1), (m0, s0) = MOUTH_MOVING, MOUTH_STILL
+    # Below the mean of "still" the wider distribution must not win again: clip there.
+    x = max(x, m0 - s0)
+    moving = -0.5 * ((min(x, m1) - m1) / s1) ** 2 - np.log(s1)
+    still = -0.5 * ((x - m0) / s0) ** 2 - np.log(s0)
+    return float(np.clip(moving - still, -4.0, 4.0))
+
+
+def transition(rate_hz: float) -> F64:
+    """Return the (5, 5) transition matrix for one tick, rows summing to 1."""
+    leave = 1.0 - np.exp(-1.0 / (DWELL_S * rate_hz))
+    matrix = NEXT * leave[:, None]
+    matrix[np.diag_indices(5)] = 1.0 - leave
+    return matrix
+
+
+class Attribution:
+    """Stage: `RawTick` -> `Voiced`, `attribution_lag_s` later.
+
+    Args:
+        people: lag.
+        voice: whether channels are separate.
+        rate_hz: of the ticks.
+        channels: number of audio channels.
+        faces: whether there is a picture. Without one and with a single channel, all speech is
+            taken as one person's.
+    """
+
+    def __init__(
+        self, people: People, voice: Voice, rate_hz: float, channels: int, *, faces: bool
+    ) -> None:
+        self._lag = max(1, round(people.attribution_lag_s * rate_hz))
+        self._rate = rate_hz
+        self._transition = transition(rate_hz)
+        self._waiting: deque[tuple[RawTick, F64, F64]] = deque()
+        self._forward = np.full(5, 0.2)
+        self._channels = channels
+        self._faces = faces
+        self._mode = voice.channels if channels >= 2 else "mix"
+        self._alone = channels == 1 and not faces
+        self._levels = np.zeros(3)  # seconds, sum and sum of squares of the level difference
+        self._left_is_a = 0.0
+
+    @property
+    def separate(self) -> bool:
+        """Whether each person is taken to have an audio channel."""
+        if self._mode != "auto":
+            return self._mode == "separate"
+        n, total, squares = self._levels
+        if n < SEPARATE_AFTER_S * self._rate:
+            return False
+        return bool(np.sqrt(max(squares / n - (total / n) ** 2, 0.0)) > SEPARATE_SD_DB)
+
+    @property
+    def note(self) -> str:
+        """What the user should know about how the voices were told apart."""
+        if self._alone:
+            return (
+                "one audio channel and no picture: all speech is taken as one person's (A); "
+                "give one channel per person to tell two voices apart"
+            )
+        if self._channels >= 2 and self.separate:
+            return "each person has an audio channel: voices are told apart by channel"
+        return ""
+
+    def push(self, tick: RawTick) -> list[Voiced]:
+        """Take the next tick; return the one that is decided now, if any."""
+        score = self._score(tick)
+        likelihood = np.exp(score - score.max())
+        forward = likelihood * (self._forward @ self._transition)
+        self._forward = forward / forward.sum()
+        self._waiting.append((tick, self._forward, likelihood))
+        return [self._decide()] if len(self._waiting) > self._lag else []
+
+    def flush(self) -> list[Voiced]:
+        """Return the ticks that still wait."""
+        return [self._decide() for _ in range(len(self._waiting))]
+
+    def _decide(self) -> Voiced:
+        backward = np.ones(5)
+        for _, _, likelihood in reversed(list(self._waiting)[1:]):
+            backward = self._transition @ (likelihood * backward)
+            backward /= backward.sum()
+        tick, forward, _ = self._waiting.popleft()
+        p = forward * backward
+        p /= p.sum()
+        separate = self.separate
+        first, second = (0, 1) if separate else (_loudest(tick.voices),) * 2
+        if separate and self._left_is_a < 0:
+            first, second = second, first
+        heard = any(v is not None and np.isfinite(v.speech) for v in tick.voices)
+        speaks = SPEAKS @ p if heard else np.full(2, np.nan)
+        return Voiced(
+            tick,
+            (float(speaks[0]), float(speaks[1])),
+            float(p[OTHER]) if heard else np.nan,
+            (first, second),
+            separate,
+        )
+
+    def _score(self, tick: RawTick) -> F64:
+        """Return the log likelihood (5,) of what was sensed at a tick in each state."""
+        score = np.zeros(5)
+        speech = _speech(tick.voices)
+        if np.isfinite(speech):
+            s = float(np.clip(speech, 0.02, 0.98))
+            score += SPEECH_WEIGHT * np.log(s)
+            score[NOBODY] += SPEECH_WEIGHT * (np.log(1 - s) - np.log(s))
+        if self._alone:
+            score[[B, BOTH, OTHER]] = -50.0
+            return score
+        mouths = np.array(
+            [mouth_log_ratio(f.values[_MOUTH]) if f is not None else 0.0 for f in tick.faces]
+        )
+        score += MOUTH_WEIGHT * (mouths @ SPEAKS)
+        if self._channels >= 2:
+            score += self._level_score(tick.voices, speech, mouths)
+        return score
+
+    def _level_score(
+        self, voices: tuple[VoiceCue | None, ...], speech: float, mouths: F64
+    ) -> F64:
+        score = np.zeros(5)
+        left, right = voices[0], voices[1]
+        if left is None or right is None or not speech > 0.5:
+            return score
+        # A channel of digital silence has no level; 100 dB below full scale stands for it.
+        difference = float(np.nan_to_num(left.loudness_db, nan=-100.0)) - float(
+            np.nan_to_num(right.loudness_db, nan=-100.0)
+        )
+        difference = float(np.clip(difference, -30.0, 30.0))
+        self._levels += [1.0, difference, difference**2]
+        self._left_is_a += float(np.sign(difference) * (mouths[0] - mouths[1]))
+        if not self.separate:
+            return score
+        if self._left_is_a < 0:
+            difference = -difference
+        own, spread = OWN_CHANNEL_DB
+        shared, width = SHARED_DB
+        score[A] = -0.5 * ((min(difference, own) - own) / spread) ** 2 - np.log(spread)
+        score[B] = -0.5 * ((max(difference, -own) + own) / spread) ** 2 - np.log(spread)
+        score[BOTH] = -0.5 * ((difference - shared) / width) ** 2 - np.log(width)
+        # Nobody and other say nothing about the levels: give them the mean of the rest.
+        score[[NOBODY, OTHER]] = score[[A, B, BOTH]].mean()
+        return LEVEL_WEIGHT * score
+
+
+def _speech(voices: tuple[VoiceCue | None, ...]) -> float:
+    heard = [v.speech for v in voices if v is not None and np.isfinite(v.speech)]
+    return max(heard) if heard else float("nan")
+
+
+def _loudest(voices: tuple[VoiceCue | None, ...]) -> int:
+    levels = [-np.inf if v is None or not np.isfinite(v.loudness_db) else v.loudness_db for v in voices]
+    return int(np.argmax(levels)) if levels else 0

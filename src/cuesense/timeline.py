@@ -1,0 +1,173 @@
+"""Moments at rest: rows of the schema, spooled while a session runs, read back as tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+
+from cuesense import schema
+from cuesense.types import Moment, Person, Role
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
+BATCH_TICKS = 250
+"""Ticks held in memory before they are written: 10 s."""
+
+
+def arrow_schema(columns: Sequence[schema.Column]) -> pa.Schema:
+    """Return the Arrow schema of a table, each field with its unit and meaning as metadata.
+
+    Blendshapes are float32, as the model gives them; all other numbers are float64.
+    """
+    import pyarrow as pa
+
+    def kind(column: schema.Column) -> pa.DataType:
+        if column.kind == "text":
+            return pa.string()
+        return pa.float32() if column.name in schema.BLENDSHAPES else pa.float64()
+
+    return pa.schema(
+        [
+            pa.field(c.name, kind(c), metadata={"unit": c.unit, "meaning": c.meaning})
+            for c in columns
+        ],
+        metadata={"cuesense.schema": schema.VERSION},
+    )
+
+
+class Spool:
+    """Edge: one table being written, batch by batch, into an Arrow stream file."""
+
+    def __init__(self, path: Path, columns: Sequence[schema.Column]) -> None:
+        import pyarrow as pa
+
+        self.path = path
+        self._schema = arrow_schema(columns)
+        self._columns: list[list[Any]] = [[] for _ in columns]
+        self._writer = pa.ipc.new_stream(str(path), self._schema)
+
+    def add(self, row: Sequence[Any]) -> None:
+        """Add one row, values in the order of the columns."""
+        for column, value in zip(self._columns, row, strict=True):
+            column.append(value)
+
+    def flush(self) -> None:
+        """Write the rows that are held."""
+        import pyarrow as pa
+
+        if self._columns[0]:
+            arrays = [pa.array(c, f.type) for c, f in zip(self._columns, self._schema, strict=True)]
+            self._writer.write_batch(pa.record_batch(arrays, schema=self._schema))
+            for column in self._columns:
+                column.clear()
+
+    def close(self) -> None:
+        """Write what is held and close the file."""
+        self.flush()
+        self._writer.close()
+
+
+def batches(path: Path) -> Iterator[pa.RecordBatch]:
+    """Yield the batches of a spool's file."""
+    import pyarrow as pa
+
+    with pa.memory_map(str(path)) as source:
+        yield from pa.ipc.open_stream(source)
+
+
+class Spools:
+    """Edge: the three tables of a session being written into a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.timeline = Spool(folder / "timeline.arrow", schema.TIMELINE)
+        self.state = Spool(folder / "state.arrow", schema.STATE)
+        self.events = Spool(folder / "events.arrow", schema.EVENTS_TABLE)
+        self._ticks = 0
+
+    def write(self, moment: Moment) -> None:
+        """Write one moment."""
+        for person in moment.people:
+            reasons = [str(person.reasons[r]) for r in schema.REASONS]
+            # The role is put in when the session closes: it may be known only after the baseline.
+            self.timeline.add([person.t, person.person, "", *reasons, *person.values.tolist()])
+        if moment.dyad is not None:
+            d = moment.dyad
+            evidence = [d.evidence.get(c.name, np.nan) for c in schema.EVIDENCE]
+            self.state.add([d.t, d.label, d.reason, d.variant, *d.p, *evidence])
+        for e in moment.events:
+            self.events.add([e.t, e.t_end, e.person, e.kind, e.value, e.detail])
+        self._ticks += 1
+        if self._ticks % BATCH_TICKS == 0:
+            for spool in (self.timeline, self.state, self.events):
+                spool.flush()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for spool in (self.timeline, self.state, self.events):
+            spool.close()
+
+
+def with_roles(rows: pa.Table, roles: Mapping[Person, Role]) -> pa.Table:
+    """Return timeline rows with each person's role filled in."""
+    import pyarrow as pa
+
+    people = rows.column("person").to_pylist()
+    column = pa.array([str(roles[p]) for p in people], pa.string())
+    index = rows.schema.get_field_index("role")
+    return rows.set_column(index, rows.schema.field(index), column)
+
+
+class Table:
+    """A finished table of a session, read when asked for.
+
+    Args:
+        path: a Parquet file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @property
+    def columns(self) -> list[str]:
+        """Column names."""
+        import pyarrow.parquet as pq
+
+        return list(pq.read_schema(self.path).names)
+
+    def __len__(self) -> int:
+        import pyarrow.parquet as pq
+
+        return int(pq.read_metadata(self.path).num_rows)
+
+    def to_arrow(self, columns: Sequence[str] | None = None) -> pa.Table:
+        """Return the table, or some columns of it, as Arrow."""
+        import pyarrow.parquet as pq
+
+        return pq.read_table(self.path, columns=None if columns is None else list(columns))
+
+    def to_pandas(self, columns: Sequence[str] | None = None) -> pd.DataFrame:
+        """Return the table, or some columns of it, as a pandas DataFrame."""
+        return self.to_arrow(columns).to_pandas()
+
+    def of(self, person: str, columns: Sequence[str]) -> dict[str, np.ndarray]:  # type: ignore[type-arg]
+        """Return columns of one person of a timeline as arrays of one value per tick."""
+        table = self.to_arrow(["person", *columns])
+        mine = table.column("person").to_numpy(zero_copy_only=False) == person
+        return {c: table.column(c).to_numpy(zero_copy_only=False)[mine] for c in columns}
+
+    def __repr__(self) -> str:
+        return f"Table({self.path.name}: {len(self)} rows x {len(self.columns)} columns)"
+

@@ -1,0 +1,98 @@
+"""Imports point upstream; stages know no clock, thread or terminal; the package imports nothing heavy."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SRC = Path(__file__).resolve().parents[1] / "src" / "cuesense"
+FILES = sorted(SRC.rglob("*.py"))
+
+# The rooms in the order of the flow: a module may import from its own rank or from lower ones.
+RANK = {
+    "errors": 0,
+    "types": 0,
+    "schema": 0,
+    "resources": 0,
+    "config": 1,
+    "kernels": 1,
+    "models": 2,
+    "capture": 2,
+    "cues": 3,
+    "state": 4,
+    "dyad": 5,
+    "timeline": 5,
+    "report": 6,
+    "pipeline": 6,
+    "session": 7,
+    "doctor": 7,
+    "cli": 8,
+    "__main__": 9,
+    "__init__": 9,
+}
+CLOCKED = {"cli"}  # may read the clock and print
+HEAVY = {"mediapipe", "cv2", "av", "librosa", "scipy", "onnxruntime", "pandas", "pyarrow", "rich"}
+GPL = {"parselmouth", "opensmile", "feat"}
+
+
+def room(path: Path) -> str:
+    return path.relative_to(SRC).parts[0].removesuffix(".py")
+
+
+def imports(path: Path) -> set[str]:
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {a.name for a in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names |= {f"{node.module}.{a.name}" for a in node.names}
+    return names
+
+
+def test_every_room_has_a_rank() -> None:
+    assert {room(p) for p in FILES} == set(RANK)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(SRC)))
+def test_imports_point_upstream(path: Path) -> None:
+    own = room(path)
+    for name in imports(path):
+        if name.startswith("cuesense."):
+            other = name.split(".")[1]
+            if other in RANK:
+                assert RANK[other] <= RANK[own], f"{own} imports {name}"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(SRC)))
+def test_no_clock_print_or_thread_in_stages(path: Path) -> None:
+    if room(path) in CLOCKED:
+        return
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    called = {
+        n.func.id for n in ast.walk(tree) if isinstance(n, ast.Call) and isinstance(n.func, ast.Name)
+    }
+    assert "print" not in called
+    assert not {n.split(".")[0] for n in imports(path)} & {"time", "threading", "random"}
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(SRC)))
+def test_no_peer_is_imported(path: Path) -> None:
+    assert not {n.split(".")[0] for n in imports(path)} & GPL
+
+
+def test_importing_the_package_and_help_load_nothing_heavy() -> None:
+    code = "import cuesense, cuesense.cli, sys; cuesense.cli.parser(); print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not HEAVY & set(done.stdout.split())
+
+
+def test_public_names_resolve() -> None:
+    import cuesense
+
+    for name in cuesense.__all__:
+        assert getattr(cuesense, name) is not None
+    assert len(cuesense.__all__) <= 12

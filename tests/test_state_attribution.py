@@ -1,0 +1,151 @@
+"""Whose voice: scripted mouths, speech and channel levels with known speakers."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from cuesense.config import Config
+from cuesense.cues.dynamics import FaceFeatures
+from cuesense.schema import VALUE_INDEX, VALUES
+from cuesense.state.attribution import Attribution, Voiced, mouth_log_ratio, transition
+from cuesense.state.grid import RawTick
+from cuesense.types import F64, Reason, VoiceCue
+
+RATE = 25.0
+CONFIG = Config()
+
+
+def script(seed: int, seconds: float = 60.0) -> F64:
+    """Who speaks at each tick, (n, 2): turns of 1-4 s with pauses, sometimes both."""
+    rng = np.random.default_rng(seed)
+    speaks = np.zeros((int(seconds * RATE), 2))
+    i, who = 0, 0
+    while i < len(speaks):
+        n = int(rng.uniform(1, 4) * RATE)
+        speaks[i : i + n, who] = 1
+        if rng.random() < 0.2:
+            speaks[max(0, i - 15) : i, who] = 1  # starts before the other has ended
+        i += n + int(rng.uniform(0.1, 1.0) * RATE)
+        who = 1 - who if rng.random() < 0.7 else who
+    return speaks
+
+
+def mouths(speaks: F64, rng: np.random.Generator) -> F64:
+    """Mouth motion, log-normal, smoothed as over a short window."""
+    raw = np.where(speaks > 0, rng.normal(0.2, 0.7, speaks.shape), rng.normal(-1.4, 0.7, speaks.shape))
+    kernel = np.ones(8) / 8
+    return np.exp(np.stack([np.convolve(c, kernel, "same") for c in raw.T], axis=1))
+
+
+def ticks(speech: F64, mouth: F64 | None, levels: F64 | None = None) -> list[RawTick]:
+    result = []
+    for i, heard in enumerate(speech):
+        faces: list[FaceFeatures | None] = [None, None]
+        for seat in (0, 1):
+            if mouth is not None:
+                values = np.full(len(VALUES), np.nan)
+                values[VALUE_INDEX["mouth_motion"]] = mouth[i, seat]
+                faces[seat] = FaceFeatures(i / RATE, seat, values, Reason.OK)
+        channels = np.array([-20.0]) if levels is None else levels[i]
+        voices = tuple(
+            VoiceCue(i / RATE, c, float(heard), 120.0, 0.9, float(level), 5.0, False)
+            for c, level in enumerate(channels)
+        )
+        result.append(RawTick(i / RATE, (faces[0], faces[1]), (None, None), voices, (0,) * len(voices)))
+    return result
+
+
+def attribute(raw: list[RawTick], *, faces: bool = True) -> tuple[list[Voiced], Attribution]:
+    stage = Attribution(CONFIG.people, CONFIG.voice, RATE, len(raw[0].voices), faces=faces)
+    out = [v for tick in raw for v in stage.push(tick)]
+    return out + stage.flush(), stage
+
+
+def scores(out: list[Voiced], speaks: F64) -> tuple[float, float]:
+    """Share of single-speaker ticks given to the right person, and to the wrong one."""
+    p = np.array([v.speaking for v in out]) > 0.5
+    alone = speaks.sum(axis=1) == 1
+    who = speaks[alone].argmax(axis=1)
+    chosen = p[alone]
+    right = chosen[np.arange(len(who)), who] & ~chosen[np.arange(len(who)), 1 - who]
+    wrong = chosen[np.arange(len(who)), 1 - who]
+    return float(right.mean()), float(wrong.mean())
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_mouths_tell_who_speaks_on_one_channel(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    speaks = script(seed)
+    speech = np.where(speaks.any(axis=1), 0.95, 0.03)
+    out, _ = attribute(ticks(speech, mouths(speaks, rng)))
+    assert len(out) == len(speaks)
+    right, wrong = scores(out, speaks)
+    assert right >= 0.9
+    assert wrong <= 0.08
+    silent = ~speaks.any(axis=1)
+    p = np.array([v.speaking for v in out])
+    assert (p[silent] > 0.5).mean() < 0.15
+
+
+def test_a_voice_while_both_mouths_are_still_is_somebody_elses() -> None:
+    rng = np.random.default_rng(0)
+    still = np.zeros((500, 2))
+    speech = np.r_[np.full(100, 0.03), np.full(300, 0.95), np.full(100, 0.03)]
+    out, _ = attribute(ticks(speech, mouths(still, rng)))
+    middle = out[125:375]
+    assert np.mean([v.other > 0.5 for v in middle]) > 0.9
+    assert np.mean([max(v.speaking) > 0.5 for v in middle]) < 0.1
+
+
+@pytest.mark.parametrize("swapped", [False, True])
+def test_one_channel_per_person_is_noticed_and_tells_who_speaks(swapped: bool) -> None:
+    rng = np.random.default_rng(1)
+    speaks = script(5)
+    speech = np.where(speaks.any(axis=1), 0.95, 0.03)
+    levels = np.where(speaks > 0, -20.0, -38.0) + rng.normal(0, 3, speaks.shape)
+    levels = levels[:, ::-1] if swapped else levels
+    # With the channels swapped only the mouths can tell whose is whose.
+    out, stage = attribute(ticks(speech, mouths(speaks, rng), levels))
+    assert stage.separate
+    right, wrong = scores(out[200:], speaks[200:])
+    assert right >= 0.93
+    assert wrong <= 0.05
+    who = speaks[200:].argmax(axis=1)
+    channels = np.array([v.channel for v in out[200:]])
+    expected = (1, 0) if swapped else (0, 1)
+    assert (channels[who == 0, 0] == expected[0]).mean() > 0.95
+
+
+def test_a_stereo_mix_is_not_taken_for_separate_channels() -> None:
+    speaks = script(2)
+    speech = np.where(speaks.any(axis=1), 0.95, 0.03)
+    levels = np.random.default_rng(0).normal(-20, 1.0, speaks.shape)
+    _, stage = attribute(ticks(speech, mouths(speaks, np.random.default_rng(2)), levels))
+    assert not stage.separate
+
+
+def test_one_channel_without_a_picture_is_one_person_and_says_so() -> None:
+    speech = np.r_[np.full(100, 0.03), np.full(300, 0.95)]
+    out, stage = attribute(ticks(speech, None), faces=False)
+    assert np.mean([v.speaking[0] > 0.5 for v in out[130:]]) == 1.0
+    assert max(v.speaking[1] for v in out) < 0.01
+    assert "one person's" in stage.note
+
+
+def test_no_sound_is_nan_not_silence() -> None:
+    raw = ticks(np.full(50, np.nan), mouths(np.zeros((50, 2)), np.random.default_rng(0)))
+    out, _ = attribute(raw)
+    assert all(np.isnan(v.speaking).all() for v in out)
+
+
+def test_an_unseen_mouth_says_nothing_and_motion_speaks_for_speech() -> None:
+    assert mouth_log_ratio(np.nan) == 0.0
+    ratios = [mouth_log_ratio(m) for m in (0.0, 0.05, 0.2, 0.5, 1.0, 2.0, 10.0)]
+    assert ratios == sorted(ratios)
+    assert ratios[1] < 0 < ratios[-1]
+
+
+def test_transition_rows_are_distributions() -> None:
+    np.testing.assert_allclose(transition(RATE).sum(axis=1), 1.0)
+    assert (transition(RATE) >= 0).all()
