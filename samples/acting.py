@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+
 import voice
 from script import PARTNER, RATE, Array, Person, Phrase, Script
 
@@ -37,7 +38,7 @@ def intonation(phrase: Phrase, times: Array) -> Array:
 
 def voice_turns(script: Script, person: str) -> list[voice.Turn]:
     """Return a person's phrases for the synthesiser."""
-    base, level, kind = VOICE[person]
+    _, level, kind = VOICE[person]
     clock = np.arange(script.people[person].arousal.size) / RATE
     turns = []
     for phrase in script.spoken_by(person):

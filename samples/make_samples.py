@@ -7,61 +7,29 @@
 from __future__ import annotations
 
 import argparse
-import csv
-import json
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
-import acting
 import av
 import cv2
 import numpy as np
+
+import acting
 import portrait
 import puppet
 import script as play
+import truth
 import voice
-import warp
+from truth import Performance
+from warp import HEIGHT, WIDTH, Array
 
 FPS = 30
 AUDIO_RATE = 16_000
 CRF = 32  # keeps the sample under the limit with some room
 LIMIT_BYTES = 5_000_000
-TRUTH_HZ = 10
-_PER_PERSON = (
-    "arousal", "valence", "smile", "frown", "brow_lower", "brow_inner", "mouth", "head_pitch_rad",
-    "head_yaw_rad", "head_roll_rad", "gaze_yaw_rad", "gaze_pitch_rad", "on_partner", "speaking",
-    "f0_hz", "loudness_db", "syllable_rate",
-)  # fmt: skip
-
 Progress = Callable[[float], None]
-
-
-@dataclass(frozen=True, eq=False)
-class Performance:
-    """A script acted out.
-
-    Attributes
-    ----------
-    script : Script
-        The play.
-    samples : (n,) float32
-        Both voices and the room, `rate` per second.
-    rate : int
-        Hz.
-    coefficients : dict
-        Per person the puppet's coefficients, one value per video frame.
-    mouth : dict
-        Per person the mouth opening at 100 Hz.
-    """
-
-    script: play.Script
-    samples: warp.Array
-    rate: int
-    coefficients: dict[str, dict[str, play.Array]]
-    mouth: dict[str, play.Array]
 
 
 def perform(script: play.Script, *, rate: int = AUDIO_RATE, speak: bool = True) -> Performance:
@@ -95,7 +63,7 @@ def perform(script: play.Script, *, rate: int = AUDIO_RATE, speak: bool = True) 
         coefficients[name] = acting.act(script, name, times, mouth)
     # Louder than full scale only in a rare peak: bend it, do not clip it.
     samples = np.tanh(mix).astype(np.float32)
-    return Performance(script, samples, rate, coefficients, mouths)
+    return Performance(script, samples, rate, FPS, coefficients, mouths)
 
 
 def frames(
@@ -103,7 +71,7 @@ def frames(
     puppets: dict[str, puppet.Puppet],
     start_s: float = 0.0,
     end_s: float | None = None,
-) -> Iterator[warp.Array]:
+) -> Iterator[Array]:
     """Yield the video's frames, (720, 1280, 3) uint8 RGB, person A on the left."""
     end_s = show.script.duration_s if end_s is None else end_s
     for k in range(round(start_s * FPS), round(end_s * FPS)):
@@ -133,7 +101,7 @@ def write_video(
         video = out.add_stream("libx264", rate=FPS, options={
             "crf": str(crf), "preset": "slow", "threads": "2", "g": "300",
             "x264opts": "psy=0:bframes=5"})  # fmt: skip
-        video.width, video.height, video.pix_fmt = 2 * warp.WIDTH, warp.HEIGHT, "yuv420p"
+        video.width, video.height, video.pix_fmt = 2 * WIDTH, HEIGHT, "yuv420p"
         video.time_base = Fraction(1, FPS)
         sound = (
             out.add_stream("aac", rate=show.rate, layout="mono", bit_rate=32_000) if audio else None
@@ -156,74 +124,6 @@ def write_video(
         out.mux(video.encode(None))
         if sound is not None:
             out.mux(sound.encode(None))
-
-
-def truth_rows(show: Performance, duration_s: float) -> Iterator[dict[str, str]]:
-    """Yield the truth table at 10 Hz; a silent person's voice columns are empty."""
-    script = show.script
-    times = np.arange(round(duration_s * TRUTH_HZ)) / TRUTH_HZ
-    columns: dict[str, play.Array] = {"t": times}
-    for name, person in script.people.items():
-        clock = np.arange(person.arousal.size) / play.RATE
-        arousal = np.interp(times, clock, person.arousal)
-        f0_hz = np.full_like(times, np.nan)
-        for phrase in script.spoken_by(name, "speech"):
-            inside = (times >= phrase.start) & (times < phrase.end)
-            bend = 2.0 ** (acting.intonation(phrase, times[inside]) / 12.0)
-            f0_hz[inside] = acting.pitch_hz(name, arousal[inside]) * bend
-        speaking = np.isfinite(f0_hz)
-        away = np.zeros(times.shape, bool)
-        for glance in person.glances:
-            away |= (times >= glance.start) & (times < glance.end)
-        values = acting.act(script, name, times, show.mouth[name])
-        values |= {
-            "arousal": arousal,
-            "valence": np.interp(times, clock, person.valence),
-            "on_partner": 1.0 - away,
-            "speaking": speaking.astype(float),
-            "f0_hz": f0_hz,
-            "loudness_db": np.where(speaking, acting.level_db(name, arousal), np.nan),
-            "syllable_rate": np.where(speaking, acting.pace(arousal), np.nan),
-        }
-        columns |= {f"{name.lower()}_{column}": values[column] for column in _PER_PERSON}
-    for k in range(times.size):
-        yield {c: "" if np.isnan(v[k]) else f"{v[k]:.6g}" for c, v in columns.items()}
-
-
-def write_truth(stem: Path, show: Performance, duration_s: float, *, audio: bool = True) -> None:
-    """Write ``<stem>.truth.json`` and ``<stem>.truth.csv``."""
-    script = show.script
-    facts = {
-        "seed": script.seed,
-        "duration_s": script.duration_s,
-        "roles": {play.PARTNER: "partner", play.LISTENER: "listener"},
-        "listener_lag_s": play.LAG_S,
-        "segments": [vars(segment) for segment in script.segments],
-        "turns": [vars(phrase) for phrase in script.phrases],
-        "people": {
-            name: {
-                "side": person.side,
-                "nods": person.nods,
-                "blinks": person.blinks,
-                "look_aways": [vars(glance) for glance in person.glances],
-            }
-            for name, person in script.people.items()
-        },
-        "rendered_s": duration_s,
-        "video": {"width": 1280, "height": 720, "fps": FPS, "file": f"{stem.name}.mp4"},
-        "audio": {"rate_hz": show.rate, "channels": 1, "loudness_0_db_dbfs": voice.REFERENCE_DBFS}
-        if audio
-        else None,
-        "table": {"rate_hz": TRUTH_HZ, "file": f"{stem.name}.truth.csv"},
-    }
-    stem.with_name(f"{stem.name}.truth.json").write_text(
-        json.dumps(facts, indent=1) + "\n", encoding="utf-8"
-    )
-    rows = list(truth_rows(show, duration_s))
-    with stem.with_name(f"{stem.name}.truth.csv").open("w", newline="", encoding="utf-8") as file:
-        table = csv.DictWriter(file, fieldnames=list(rows[0]), lineterminator="\n")
-        table.writeheader()
-        table.writerows(rows)
 
 
 def make(
@@ -269,7 +169,7 @@ def make(
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}.mp4"
     write_video(path, show, puppets, duration_s=duration_s, audio=audio, crf=crf, progress=progress)
-    write_truth(folder / name, show, duration_s, audio=audio)
+    truth.write(folder / name, show, duration_s, audio=audio)
     return path
 
 
@@ -301,9 +201,15 @@ def main(arguments: list[str] | None = None) -> int:
             print(f"\rrendering {share:4.0%}", end="\n" if share >= 1 else "", file=sys.stderr)
 
     path = make(
-        given.output, name=given.name, seed=given.seed, duration_s=given.duration, model=given.model,
-        audio=not given.only_video, crf=given.crf, progress=show,
-    )  # fmt: skip
+        given.output,
+        name=given.name,
+        seed=given.seed,
+        duration_s=given.duration,
+        model=given.model,
+        audio=not given.only_video,
+        crf=given.crf,
+        progress=show,
+    )
     size = path.stat().st_size
     print(f"{path}: {size / 1e6:.2f} MB")
     if size > LIMIT_BYTES:

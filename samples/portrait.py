@@ -14,6 +14,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+
 from warp import HEIGHT, WIDTH, Array, bump, pull, push
 
 # The canvas is the photograph enlarged twice (a face about 180 px wide), cut from here:
@@ -105,13 +106,13 @@ def _cut_out(photo: Array) -> Array:
     """Separate the person from the studio: GrabCut around a hand-drawn outline."""
     drawn = _mask(_PERSON, photo.shape)
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (15, 15))
-    label = np.full(drawn.shape, cv2.GC_BGD, np.uint8)
+    label: Array = np.full(drawn.shape, cv2.GC_BGD, np.uint8)
     label[cv2.dilate(drawn, kernel) > 0] = cv2.GC_PR_BGD
     label[drawn > 0] = cv2.GC_PR_FGD
     label[cv2.erode(drawn, kernel) > 0] = cv2.GC_FGD
     cv2.setRNGSeed(1)
     empty = np.zeros((1, 65))
-    cv2.grabCut(photo, label, None, empty, empty.copy(), 4, cv2.GC_INIT_WITH_MASK)
+    cv2.grabCut(photo, label, (0, 0, 1, 1), empty, empty.copy(), 4, cv2.GC_INIT_WITH_MASK)
     kept = np.isin(label, (cv2.GC_FGD, cv2.GC_PR_FGD)).astype(np.uint8)
     return np.asarray(cv2.erode(kept, np.ones((2, 2), np.uint8)))
 
@@ -213,8 +214,8 @@ def _wall(person: str, seed: int) -> Array:
     tone = (198.0, 190.0, 178.0) if person == "A" else (168.0, 182.0, 186.0)
     blot = cv2.resize(rng.normal(0, 1, (7, 6)).astype(np.float32), (WIDTH, HEIGHT), None, 0, 0, 2)
     x, y = np.linspace(-1, 1, WIDTH)[None, :], np.linspace(-1, 1, HEIGHT)[:, None]
-    light = 1.0 - 0.10 * y - 0.06 * (x if person == "A" else -x) ** 2 + 0.02 * blot
-    return np.clip(light[..., None] * np.array(tone), 0, 255).astype(np.uint8)
+    light = 1.0 - 0.10 * y - 0.06 * x**2 + 0.02 * blot
+    return np.asarray(np.clip(light[..., None] * np.array(tone), 0, 255), np.uint8)
 
 
 def build(person: str, model: str | os.PathLike[str], *, seed: int = 0) -> Portrait:
@@ -231,7 +232,7 @@ def build(person: str, model: str | os.PathLike[str], *, seed: int = 0) -> Portr
     """
     from skimage import data
 
-    photo = np.ascontiguousarray(data.astronaut()[..., :3])
+    photo = np.ascontiguousarray(data.astronaut()[..., :3])  # type: ignore[no-untyped-call]
     body = _cut_out(photo)
     head = body * (_mask(_NECK, photo.shape) | (np.arange(512)[:, None] < 147).astype(np.uint8))
     skin = head * _mask(_SKIN, photo.shape)
@@ -244,8 +245,8 @@ def build(person: str, model: str | os.PathLike[str], *, seed: int = 0) -> Portr
     trunk = (body & (1 - head)) | collar
     _, label, stats, _ = cv2.connectedComponentsWithStats(trunk)
     alpha_torso = _soft(label == 1 + int(stats[1:, cv2.CC_STAT_AREA].argmax()), 1.2)
-    hidden = (alpha_head > 0.02) & (_soft(collar, 3.0) > 0.02)
-    hidden = cv2.dilate(hidden.astype(np.uint8), np.ones((7, 7), np.uint8))
+    lost = (alpha_head > 0.02) & (_soft(collar, 3.0) > 0.02)
+    hidden = cv2.dilate(lost.astype(np.uint8), np.ones((7, 7), np.uint8))
     dark = image * _soft(body & (1 - head), 1.2)[..., None]  # or wall and chin bleed in
     under = cv2.inpaint(dark.astype(np.uint8), hidden, 9, cv2.INPAINT_TELEA)
     # The fringe is told from the forehead by its colour.

@@ -14,8 +14,9 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
+
 from portrait import Portrait
-from warp import HEIGHT, WIDTH, Array, bump, grid
+from warp import HEIGHT, NO_MAP, WIDTH, Array, bump, grid
 
 # What `Puppet.render` takes; everything is 0 at rest.
 # [0, 1]: smile, frown, brow_lower, brow_inner, blink, mouth; [-1, 1]: eye_open;
@@ -96,6 +97,7 @@ def _depth(mesh: Array) -> Array:
     depth = fit(cells).reshape(HEIGHT // (2 * _STEP), -1).astype(np.float32)
     # The mesh is flatter than a head: with this the pose read back has about the set size.
     depth = 1.3 * cv2.GaussianBlur(np.clip(depth, -95, 60), (0, 0), 1.2)
+    depth = depth.round(3)  # a solver's last digits may differ from run to run
     return np.asarray(cv2.resize(depth, (WIDTH // _STEP, HEIGHT // _STEP)))
 
 
@@ -151,7 +153,7 @@ class Puppet:
         sway = np.round(np.array([get["sway_x"], get["sway_y"]], np.float32) * 4) / 4
 
         out = self._portrait.wall.copy()
-        shift = np.float32([[1, 0, sway[0]], [0, 1, sway[1]]])
+        shift = np.array([[1, 0, sway[0]], [0, 1, sway[1]]], np.float32)
         # The torso's last rows are repeated: a rise must not show what is below the frame.
         torso = cv2.warpAffine(self._portrait.torso[330:], shift, (WIDTH, HEIGHT - 330),
                                borderMode=cv2.BORDER_REPLICATE)  # fmt: skip
@@ -160,7 +162,7 @@ class Puppet:
             _TOP // _STEP : _BOTTOM // _STEP, _LEFT // _STEP : _RIGHT // _STEP
         ]
         where = cv2.resize(where, (_RIGHT - _LEFT, _BOTTOM - _TOP), interpolation=cv2.INTER_LINEAR)
-        drawn = cv2.remap(head, where, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+        drawn = cv2.remap(head, where, NO_MAP, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
         _over(out[_TOP:_BOTTOM, _LEFT:_RIGHT], drawn)
         return out
 
@@ -275,7 +277,9 @@ def _sample(field: Array, where: Array) -> Array:
     """Look a coarse field up at canvas coordinates."""
     at = (where - (_STEP - 1) / 2) / _STEP
     at = at.astype(np.float32)
-    return np.asarray(cv2.remap(field, at, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE))
+    return np.asarray(
+        cv2.remap(field, at, NO_MAP, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    )
 
 
 def _over(below: Array, layer: Array) -> None:

@@ -152,17 +152,12 @@ def write_script(seed: int = SEED, plan: tuple[tuple[str, str, float], ...] = PL
     phrases = _phrases(segments, rng)
     nods, hums = _signals(segments, phrases, rng)
     phrases = tuple(sorted((*phrases, *hums), key=lambda p: p.start))
+    end = float(edges[-1])
     people = {}
     for name, side in ((PARTNER, "left"), (LISTENER, "right")):
-        people[name] = Person(
-            side=side,
-            arousal=latents[name][0],
-            valence=latents[name][1],
-            nods=nods[name],
-            blinks=_blinks(float(edges[-1]), rng),
-            glances=_glances(segments, name, rng),
-        )
-    return Script(seed, float(edges[-1]), segments, phrases, people)
+        blinks, glances = _blinks(end, rng), _glances(segments, name, rng)
+        people[name] = Person(side, *latents[name], nods[name], blinks, glances)
+    return Script(seed, end, segments, phrases, people)
 
 
 def _fluctuation(n: int, tau_s: float, rng: np.random.Generator) -> Array:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 Array = npt.NDArray[Any]
 
 WIDTH, HEIGHT = 640, 720  # px
+NO_MAP = np.empty((0, 0), np.float32)  # OpenCV: both coordinates are in the first map
 
 
 def bump(
@@ -32,7 +33,7 @@ def pull(image: Array, field: Array) -> Array:
     """Warp an image: output at p shows the input at p - field(p)."""
     where = grid() - field
     return np.asarray(
-        cv2.remap(image, where, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+        cv2.remap(image, where, NO_MAP, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
     )
 
 

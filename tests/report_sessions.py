@@ -219,9 +219,7 @@ def _timeline(t: np.ndarray, people: dict[str, dict[str, Any]]) -> pa.Table:
     return _table(schema.TIMELINE, data, 2 * len(t))
 
 
-def _state(
-    t: np.ndarray, people: dict[str, dict[str, Any]], rng: np.random.Generator
-) -> pa.Table:
+def _state(t: np.ndarray, people: dict[str, dict[str, Any]], rng: np.random.Generator) -> pa.Table:
     every = round(RATE_HZ / STATE_HZ)
     t = t[::every]
     a, b = people["A"]["arousal"][::every], people["B"]["arousal"][::every]
@@ -266,8 +264,14 @@ def _events(duration_s: float, rng: np.random.Generator) -> pa.Table:
         person = "AB"[i % 2]
         offset = float("nan") if i == 0 else (0.4 if person == "A" else 0.6)
         cuts_in = i % 8 == 3
-        add(start + (0.6 if person == "B" else 0), min(start + 10.5, duration_s), person, "turn",
-            -0.5 if cuts_in else offset, "interruption" if cuts_in else "")
+        add(
+            start + (0.6 if person == "B" else 0),
+            min(start + 10.5, duration_s),
+            person,
+            "turn",
+            -0.5 if cuts_in else offset,
+            "interruption" if cuts_in else "",
+        )
         if cuts_in:
             add(start, start + 0.9, "", "overlap", 0.9)
     for t in np.sort(rng.uniform(5, duration_s, round(duration_s / 8))):

@@ -19,7 +19,9 @@ Spans = list[tuple[float, float]]
 def speech(spans: Spans, duration_s: float) -> np.ndarray:
     """Return the speaking probability per tick of (start, end) spans in multiples of 40 ms."""
     t = np.arange(round(duration_s * RATE_HZ)) / RATE_HZ
-    return np.where(np.any([(t >= a - 1e-9) & (t < b - 1e-9) for a, b in spans], axis=0), 0.95, 0.05)
+    return np.where(
+        np.any([(t >= a - 1e-9) & (t < b - 1e-9) for a, b in spans], axis=0), 0.95, 0.05
+    )
 
 
 def events_of(a: Spans, b: Spans, duration_s: float = 20.0) -> list[Event]:
@@ -157,10 +159,10 @@ def test_random_speech_is_conserved(seed: int) -> None:
     for person in spans:
         t = 0.0
         while t < 580:
-            start = t + 0.24 + 0.04 * rng.integers(0, 60)
-            t = start + 0.12 + 0.04 * rng.integers(0, 80)
+            start = t + 0.24 + 0.04 * float(rng.integers(0, 60))
+            t = start + 0.12 + 0.04 * float(rng.integers(0, 80))
             person.append((start, t))
-    events = events_of(*spans, duration_s=600.0)
+    events = events_of(spans[0], spans[1], 600.0)
     for name, person in zip("AB", spans, strict=True):
         own = [e for e in events if e.person == name]
         for start, end in person:

@@ -33,7 +33,7 @@ def script(seed: int, seconds: float = 60.0) -> F64:
 
 def mouths(speaks: F64, rng: np.random.Generator) -> F64:
     """Mouth motion, log-normal, smoothed as over a short window."""
-    raw = np.where(speaks > 0, rng.normal(0.2, 0.7, speaks.shape), rng.normal(-1.4, 0.7, speaks.shape))
+    raw = np.where(speaks > 0, rng.normal(-0.6, 0.9, speaks.shape), rng.normal(-3.0, 1.2, speaks.shape))
     kernel = np.ones(8) / 8
     return np.exp(np.stack([np.convolve(c, kernel, "same") for c in raw.T], axis=1))
 
@@ -141,7 +141,7 @@ def test_no_sound_is_nan_not_silence() -> None:
 
 def test_an_unseen_mouth_says_nothing_and_motion_speaks_for_speech() -> None:
     assert mouth_log_ratio(np.nan) == 0.0
-    ratios = [mouth_log_ratio(m) for m in (0.0, 0.05, 0.2, 0.5, 1.0, 2.0, 10.0)]
+    ratios = [mouth_log_ratio(m) for m in (0.0, 0.05, 0.1, 0.2, 0.5, 1.0, 10.0)]
     assert ratios == sorted(ratios)
     assert ratios[1] < 0 < ratios[-1]
 

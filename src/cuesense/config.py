@@ -166,7 +166,12 @@ class Dyad:
     escalating: float = 0.5  # SD
     slope_s: float = 10.0
     null_shift_s: float = 15.0  # s; least roll of the wrong-partner null
-    null_rolls: int = 20
+    null_rolls: int = 99
+    null_labelled_s: float = 30.0  # s of labelled time that the null needs
+    settle_from_s: float = 10.0  # s after a moment, from which its effect is looked for
+    settle_to_s: float = 20.0
+    settle_bout_s: float = 3.0  # s; shorter stretches of a mode are not bouts
+    settle_bouts: int = 5  # bouts of each mode that the settling check needs
     mirroring: Mode = Mode((0.8, 0.17), (0.0, 0.12), (0.8, 0.17), (0.0, 0.12), 8.0, 0.75)
     regulating: Mode = Mode((0.22, 0.13), (-0.3, 0.17), (0.25, 0.15), (0.5, 0.23), 8.0, 0.75)
     disengaged: Mode = Mode((0.0, 0.05), (-0.55, 0.2), (0.0, 0.05), (-0.05, 0.15), 2.5, 0.45)

@@ -8,6 +8,7 @@ that a run that is interrupted leaves an earlier result as it was.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import errno
 import hashlib
 import json
@@ -15,7 +16,7 @@ import os
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from importlib.metadata import version
 from itertools import islice
@@ -28,10 +29,14 @@ import psutil
 from cuesense import models, schema
 from cuesense.capture import SourceInfo, open_source
 from cuesense.config import Config
+from cuesense.dyad.null import wrong_partner
+from cuesense.dyad.settling import settling
+from cuesense.dyad.synchrony import SessionSynchrony, session_synchrony
+from cuesense.dyad.turns import summarise
 from cuesense.errors import OutputError
 from cuesense.pipeline import Findings, run
 from cuesense.timeline import Spools, Table, batches, with_roles
-from cuesense.types import PEOPLE, Moment, Role
+from cuesense.types import F64, PEOPLE, Event, Moment, Role
 
 Progress = Callable[[float, float], None]
 """Called with the seconds done and the seconds in all (NaN if unknown)."""
@@ -48,6 +53,8 @@ FILES = (
 )
 """Everything a session folder may hold."""
 TABLES = ("timeline", "state", "events")
+SEED = 20_231
+"""Of the resampling, so that a report can be made again to the digit."""
 GROUP_BATCHES = 12
 """Batches of the spool to a row group: 2 min."""
 
@@ -148,7 +155,7 @@ def analyze(
                         progress(moment.t, source.info.duration_s)
             meta = _meta(source.info, hashes, config, findings, tally)
             _tables(folder, meta, csv)
-            _conclude(folder, meta, config)
+            _conclude(folder, meta, config, findings)
     return Session(target)
 
 
@@ -381,3 +388,101 @@ def _tables(folder: Path, meta: dict[str, Any], csv: bool) -> None:
                 if text is not None:
                     text.write_table(done)
         spool.unlink()
+
+
+def _conclude(folder: Path, meta: dict[str, Any], config: Config, findings: Findings) -> None:
+    """Compute what only the whole session can tell; write session.json and the report."""
+    meta["summary"] = _plain(_summary(folder, meta, config, findings))
+    (folder / "session.json").write_text(
+        json.dumps(meta, indent=1, ensure_ascii=False, allow_nan=False), encoding="utf-8"
+    )
+    write_report(Session(folder))
+
+
+def _summary(
+    folder: Path, meta: dict[str, Any], config: Config, findings: Findings
+) -> dict[str, Any]:
+    state = Table(folder / "state.parquet").to_arrow(["label", "partner_arousal"])
+    labels = np.array(state.column("label").to_pylist(), dtype=object)
+    codes = np.array([schema.LABELS.index(x) for x in labels], dtype=np.intp)
+    events = [
+        Event(**row) for row in Table(folder / "events.parquet").to_arrow().to_pylist()
+    ]
+    duration = meta["source"]["duration_s"]
+    return {
+        "labels": {name: float(np.mean(labels == name)) for name in schema.LABELS}
+        if len(labels)
+        else {},
+        "null": wrong_partner(findings.samples, config.dyad),
+        "settling": settling(
+            state.column("partner_arousal").to_numpy(),
+            codes,
+            config.dyad,
+            np.random.default_rng(SEED),
+        ),
+        "synchrony": _smile_synchrony(Table(folder / "timeline.parquet"), config),
+        "turns": summarise(events, duration) if duration > 0 else None,
+    }
+
+
+def _smile_synchrony(timeline: Table, config: Config) -> SessionSynchrony:
+    """Return the synchrony of both people's smiles, averaged onto the dyad's grid.
+
+    Facial mimicry is established for smiles only (Riehle et al. 2017).
+    """
+    every = round(config.grid.rate_hz / config.dyad.rate_hz)
+
+    def smile(person: str) -> F64:
+        x = timeline.of(person, ["smile"])["smile"]
+        rows = x[: len(x) // every * every].reshape(-1, every)
+        seen = np.isfinite(rows)
+        total = np.where(seen, rows, 0.0).sum(axis=1)
+        return np.where(seen.any(axis=1), total / np.maximum(seen.sum(axis=1), 1), np.nan)
+
+    return session_synchrony(
+        smile("A"),
+        smile("B"),
+        rate_hz=config.dyad.rate_hz,
+        band_s=config.synchrony.band_face_s,
+        settings=config.synchrony,
+        rng=np.random.default_rng(SEED),
+    )
+
+
+def _plain(x: Any) -> Any:
+    """Return results as JSON holds them: dicts, lists, numbers, None for NaN; no long arrays."""
+    if dataclasses.is_dataclass(x) and not isinstance(x, type):
+        return {
+            f.name: _plain(value)
+            for f in dataclasses.fields(x)
+            if not isinstance(value := getattr(x, f.name), np.ndarray)
+        }
+    if isinstance(x, Mapping):
+        return {str(k): _plain(v) for k, v in x.items()}
+    if isinstance(x, (list, tuple)):
+        return [_plain(v) for v in x]
+    if isinstance(x, (float, np.floating)):
+        return _number(float(x))
+    return x.item() if isinstance(x, np.generic) else x
+
+
+def write_report(session: Session) -> None:
+    """Write a session's report anew.
+
+    Raises:
+        OutputError: if it cannot be written.
+    """
+    from cuesense import report
+
+    html = report.render(
+        report.ReportInput(
+            session.timeline.to_arrow(report.COLUMNS),
+            session.state.to_arrow(),
+            session.events.to_arrow(),
+            session.meta,
+        )
+    )
+    with _writing(session.path):
+        part = session.report.with_suffix(".part")
+        part.write_text(html, encoding="utf-8")
+        part.replace(session.report)

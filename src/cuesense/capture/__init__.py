@@ -25,10 +25,10 @@ class SourceInfo:
         paths: the files (one, or one per person).
         duration_s: s, NaN if unknown; from the container, so a truncated file may be shorter.
         views: number of pictures (0 audio only, 1, or 2: one per person).
-        size: (width, height) in px of each view, upright, as delivered.
-        fps: average frame rate of each view, NaN if unknown.
-        rate: audio sampling rate in Hz of each view with sound.
-        channels: audio channels of each view; 0 where a view has no sound.
+        size: (width, height) in px of each picture, upright, as delivered; by `VideoFrame.view`.
+        fps: average frame rate of each picture, NaN if unknown.
+        rate: audio sampling rate in Hz of each file, 0 without sound; by `AudioBlock.view`.
+        channels: audio channels of each file, 0 without sound.
         offset_s: s by which the second recording starts after the first.
         notes: sentences for the user (rotation applied, no sound, …).
     """
@@ -58,7 +58,7 @@ class Source(Protocol):
         ...
 
     def packets(self) -> Iterator[Packet]:
-        """Yield all packets once, ordered by end time."""
+        """Yield all packets from the start, ordered by end time."""
         ...
 
     def stills(self, n: int) -> list[VideoFrame]:

@@ -44,12 +44,13 @@ DEMUXERS = "mov,matroska,avi,mpeg,mpegts,flv,asf,dv,ogg,wav,w64,flac,mp3,aac,ac3
 MAX_PIXELS = 2**27  # a 16k picture fits; a forged header that asks for gigabytes does not
 MAX_GAP_S = 3600.0  # s; a timestamp further ahead is damage, not a pause
 MIN_RATE, MAX_RATE = 8000, 768_000  # Hz; below there is no voice band, above only forged headers
+SAMPLE_FORMATS = {"u8", "s16", "s32", "flt", "dbl"}
 LIMIT = 100.0  # full scales; a float sample beyond +40 dBFS is garbage, not sound
 JITTER_S = 0.04  # s; audio timestamps that are off by less are smoothed, not followed
 ROUNDING_S = 0.002  # s; containers round timestamps to a millisecond: not even smoothed
 SMOOTHING_S = 5.0  # s; time constant with which the block times follow the timestamps
 SHORT_S = 1.0  # s; a recording that ends this much early is called truncated
-STILLS_DECODED = 600  # pictures; a recording this short is decoded for stills, not sought in
+STILLS_DECODED = 300  # pictures; a recording this short is decoded for stills, not sought in
 
 READABLE = "mp4, mov, mkv, webm, avi, mpg, wav, flac, mp3, m4a, ogg"
 
@@ -76,7 +77,8 @@ def to_float(raw: npt.NDArray[Any], channels: int, planar: bool) -> F32:
     with np.errstate(over="ignore", invalid="ignore"):
         scaled: F32 = samples.astype(np.float32)
         if samples.dtype == np.uint8:
-            scaled = (scaled - 128) / 128
+            scaled -= 128
+            scaled /= 128
         elif samples.dtype.kind == "i":
             scaled /= -float(np.iinfo(samples.dtype).min)
         scaled[~(np.abs(scaled) <= LIMIT)] = np.nan
@@ -207,7 +209,7 @@ class _Damage:
 
     def sentences(self) -> Iterator[str]:
         for kind, (n, t) in self._kinds.items():
-            yield f"{self._what}: {n} {kind}, first near {t - self._origin:.1f} s"
+            yield f"{self._what}: {kind} ({n} x, first near {t - self._origin:.1f} s)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,15 +231,13 @@ class _Stream:
         return self.size[::-1] if _on_its_side(self.matrix) else self.size
 
 
-NOTHING = _Stream(-1, math.nan, math.nan)
-
-
 @dataclass(frozen=True, slots=True)
 class _Recording:
     """One file: its best picture and its best sound; times on the container's clock."""
 
     path: Path
-    view: int
+    index: int  # of the file: the `view` of its sound
+    view: int  # of its picture, among the files that have one
     picture: _Stream | None
     sound: _Stream | None
     declared_end: float  # s, NaN if the container does not say
@@ -385,6 +385,9 @@ def _probe_stream(path: Path, index: int, max_side: int, notes: list[str]) -> _S
         end = math.nan
         if stream.duration is not None:
             end = float(((stream.start_time or 0) + stream.duration) * base)
+        if container.format.name == "avi" and stream.type == "video" and stream.average_rate:
+            # FFmpeg fits an AVI's duration to the file's size; the count of pictures stays.
+            end = max(end, float(stream.frames / stream.average_rate))
         with closing(_frames(container, index, _Damage("", 0.0))) as frames:
             placed = ((frame, t) for frame, t in _placed(frames, base) if t == t)
             frame, start = next(placed, (None, math.nan))
@@ -402,6 +405,9 @@ def _probe_stream(path: Path, index: int, max_side: int, notes: list[str]) -> _S
             fps = float(stream.average_rate or math.nan)
             return _Stream(index, start, end, size, matrix, fps)
         rate = frame.sample_rate
+        if frame.format.name.removesuffix("p") not in SAMPLE_FORMATS:
+            notes.append(f"{path.name}: sound of {frame.format.name} samples is ignored")
+            return None
         if not MIN_RATE <= rate <= MAX_RATE:
             bound = f"below {MIN_RATE}" if rate < MIN_RATE else f"above {MAX_RATE}"
             notes.append(f"{path.name}: sound at {rate} Hz is {bound} Hz and is ignored")
@@ -432,13 +438,14 @@ def _best(path: Path, streams: list[Any], max_side: int, notes: list[str]) -> _S
         kind = "pictures" if streams[0].type == "video" else "sound tracks"
         notes.append(f"{path.name} has {len(streams)} {kind}: one is used")
     for stream in sorted(streams, key=lambda s: not s.disposition & Disposition.default):
-        found = _probe_stream(path, stream.index, max_side, notes)
-        if found is not None:
+        if stream.codec_context is None:
+            notes.append(f"{path.name}: no decoder for stream {stream.index}, which is ignored")
+        elif found := _probe_stream(path, stream.index, max_side, notes):
             return found
     return None
 
 
-def _probe(path: Path, view: int, max_side: int) -> _Recording:
+def _probe(path: Path, index: int, view: int, max_side: int) -> _Recording:
     """Find out what a file holds by decoding the first frame of its streams."""
     notes: list[str] = []
     end = math.nan
@@ -450,16 +457,16 @@ def _probe(path: Path, view: int, max_side: int) -> _Recording:
         if container.duration is not None:
             end = ((container.start_time or 0) + container.duration) / av.time_base
     if picture is None and sound is None:
+        why = "; ".join(notes) or "no picture and no sound found, perhaps it is cut off"
         raise MediaError(
-            f"recording '{path}' holds nothing that can be analysed"
-            f" ({'; '.join(notes) or 'neither picture nor sound'}): give a recording with a"
-            f" picture, or with sound at {MIN_RATE} Hz or more ({READABLE})"
+            f"recording '{path}' holds nothing that can be analysed ({why}): give a recording with"
+            f" a picture, or with sound at {MIN_RATE} Hz or more ({READABLE})"
         )
     if picture is None or sound is None:
         notes.append(f"{path.name} has no {'picture' if picture is None else 'sound'}")
     elif abs(late := sound.start - picture.start) > JITTER_S:
         notes.append(f"{path.name}: sound starts {late:+.2f} s from the picture's start")
-    return _Recording(path, view, picture, sound, end, tuple(notes))
+    return _Recording(path, index, view, picture, sound, end, tuple(notes))
 
 
 def _image(frame: Any, stream: _Stream, scaler: VideoReformatter) -> U8:
@@ -503,7 +510,7 @@ def _blocks(
 ) -> Generator[AudioBlock, None, None]:
     """Yield the sound in blocks, `shift` s after the container's time."""
     rate, channels = stream.rate, stream.channels
-    reblock = Reblock(rate, block_s, stream.start + shift, recording.view)
+    reblock = Reblock(rate, block_s, stream.start + shift, recording.index)
     base = container.streams[stream.index].time_base or Fraction(1)
     begun = False
     for frame, t in _placed(_frames(container, stream.index, damage), base):
@@ -538,7 +545,7 @@ def _stills(recording: _Recording, stream: _Stream, shift: float, n: int) -> Ite
     length = recording.declared_end - stream.start
     if not length > 0:
         return
-    wanted = [stream.start + length * (i + 0.5) / n for i in range(n)]
+    wanted = [stream.start + length * i / n for i in range(n)]
     scaler = VideoReformatter()
     with _open(recording.path) as container:
         base = container.streams[stream.index].time_base or Fraction(1)
@@ -633,12 +640,12 @@ class FileSource:
                 ends = [(recording.declared_end, max(t for _, t in ends))]
             fps = recording.picture.fps if recording.picture else math.nan
             slack = max(SHORT_S, 2 / fps) if fps > 0 else SHORT_S
-            for declared, t in ends:
-                if declared - t > slack:
-                    yield (
-                        f"{recording.path.name}: decoding stopped at {t - recording.start:.1f} s"
-                        f" of {declared - recording.start:.1f} s: the file is cut off or damaged"
-                    )
+            declared, t = max(ends, key=lambda end: end[0] - end[1])
+            if declared - t > slack:
+                yield (
+                    f"{recording.path.name}: decoding stopped at {t - recording.start:.1f} s of"
+                    f" {declared - recording.start:.1f} s: the file is cut off or damaged there"
+                )
 
     def stills(self, n: int) -> list[VideoFrame]:
         """Return up to `n` pictures spread over each recording; what cannot be read is left out.
@@ -713,19 +720,21 @@ def open_files(
         raise ParameterError(f"max_side={max_side} must be at least 64 px")
     if not 0.001 <= block_s <= 1:
         raise ParameterError(f"block_s={block_s} must be 0.001 to 1 s")
-    recordings = tuple(_probe(path, view, max_side) for view, path in enumerate(paths))
+    recordings: tuple[_Recording, ...] = ()
+    for index, path in enumerate(paths):
+        view = sum(r.picture is not None for r in recordings)
+        recordings += (_probe(path, index, view, max_side),)
     starts = _session_starts(recordings, offset_s, block_s)
-    pictures = [r.picture or NOTHING for r in recordings]
-    sounds = [r.sound or NOTHING for r in recordings]
+    pictures = [r.picture for r in recordings if r.picture is not None]
     ends = [r.declared_end - r.start + at for r, at in zip(recordings, starts, strict=True)]
     info = SourceInfo(
         paths=paths,
         duration_s=float(np.fmax.reduce(ends)),
-        views=sum(r.picture is not None for r in recordings),
+        views=len(pictures),
         size=tuple(picture.shown for picture in pictures),
         fps=tuple(picture.fps for picture in pictures),
-        rate=tuple(sound.rate for sound in sounds),
-        channels=tuple(sound.channels for sound in sounds),
+        rate=tuple(r.sound.rate if r.sound else 0 for r in recordings),
+        channels=tuple(r.sound.channels if r.sound else 0 for r in recordings),
         offset_s=starts[-1] - starts[0],
         notes=tuple(note for r in recordings for note in r.notes),
     )

@@ -226,9 +226,7 @@ class Tracker:
         blendshapes = np.array([b.score for b in result.face_blendshapes[0]], np.float32)
         return self._read(image, landmarks, box, place, blendshapes)
 
-    def _read(
-        self, image: U8, pixels: F64, box: F64, place: Place, blendshapes: Any
-    ) -> Face:
+    def _read(self, image: U8, pixels: F64, box: F64, place: Place, blendshapes: Any) -> Face:
         height, width = image.shape[:2]
         aspect = width / height
         landmarks = pixels / (width, height, width)

@@ -204,9 +204,7 @@ def eye_closure(blendshapes: npt.NDArray[np.floating]) -> float:
     return float(np.mean(blendshapes[blinks]))
 
 
-def gaze(
-    landmarks: npt.NDArray[np.floating], aspect: float, blendshapes: F32, pose: F64
-) -> F64:
+def gaze(landmarks: npt.NDArray[np.floating], aspect: float, blendshapes: F32, pose: F64) -> F64:
     """Return gaze yaw and pitch (2,), rad, of head and eyes together.
 
     Eye in head, sideways: the mean of two readings. (1) iris: asin(2.3 d), d the iris centre's

@@ -29,8 +29,10 @@ NUCLEUS_BAND_HZ: Final = (300.0, 3300.0)
 """Where vowels are loud, and hum, breath and most hiss of fricatives are not."""
 NUCLEUS_FLOOR_DB: Final = 25.0
 """dB below the recent speech level under which a peak is no nucleus (de Jong & Wempe 2009)."""
+SONORANT_TILT_DB: Final = 0.0
+"""dB of spectral tilt from which speech without an F0 may hold a nucleus: no fricative."""
 LEVEL_DECAY_DB: Final = 0.048
-"""dB per voiced hop (3 dB/s) by which the recent speech level forgets a loud passage."""
+"""dB per sonorant hop (3 dB/s) by which the recent speech level forgets a loud passage."""
 MIN_SPEECH_S: Final = 1.0
 """s of speech within the window from which there is a syllable rate."""
 
@@ -71,11 +73,11 @@ class Levels(NamedTuple):
 def _weights() -> tuple[F64, F64]:
     """Return the window (FRAME,) and the power weights (FRAME // 2 + 1, 4) of the measures."""
     window = np.hanning(FRAME + 1)[:-1]
-    freqs = np.fft.rfftfreq(FRAME, 1 / RATE)
+    freqs = np.arange(FRAME // 2 + 1, dtype=np.float64) * RATE / FRAME
     bands = [(freqs >= a) & (freqs < b) for a, b in (LOW_BAND_HZ, HIGH_BAND_HZ, NUCLEUS_BAND_HZ)]
     weights = np.stack([10 ** (a_weighting_db(freqs) / 10), *bands], axis=1)
     # Parseval: the mean square is twice the one-sided sum; twice again re a full-scale sine's.
-    return window, weights * 4 / (FRAME * np.sum(window**2))
+    return window, weights * (4 / (FRAME * float(np.sum(window**2))))
 
 
 def levels(frames: npt.ArrayLike) -> Levels:
@@ -140,9 +142,9 @@ def peaks(
     """Find intensity peaks with a dip of at least `dip_db` before and after.
 
     The syllable nuclei of de Jong & Wempe (2009, Behavior Research Methods 41:385-390), but for
-    the voicing, decided at once: a candidate that nothing has exceeded for `hold` hops is taken
-    without its dip, so that a long vowel is decided in time too; the next one needs its dip all
-    the same.
+    their voicing, which the caller checks. A candidate that nothing has exceeded for `hold` hops
+    is taken without waiting for its dip, so that a long vowel is decided in time too; the next
+    peak needs its rise all the same.
 
     Parameters
     ----------
@@ -178,28 +180,28 @@ def peaks(
 
 
 def speech_level(
-    level_db: F64, voiced: npt.NDArray[np.bool_], state: float = -np.inf
+    level_db: F64, sonorant: npt.NDArray[np.bool_], state: float = -np.inf
 ) -> tuple[F64, float]:
-    """Follow the recent speech level: up at once, down by 3 dB per second of voiced speech.
+    """Follow the recent speech level: up at once, down by 3 dB per second of sonorant speech.
 
     Parameters
     ----------
     level_db : (n,) array
         Intensity per hop, dB.
-    voiced : (n,) bool array
-        Hops without voice leave the level as it is.
+    sonorant : (n,) bool array
+        Other hops leave the level as it is.
     state : float
         The last level.
 
     Returns
     -------
     reference : (n,) array
-        dB; -inf before the first voiced hop.
+        dB; -inf before the first sonorant hop.
     state : float
     """
     reference = np.empty(len(level_db))
-    for i, (level, voice) in enumerate(zip(level_db.tolist(), voiced.tolist(), strict=True)):
-        if voice:
+    for i, (level, counts) in enumerate(zip(level_db.tolist(), sonorant.tolist(), strict=True)):
+        if counts:
             state = max(level, state - LEVEL_DECAY_DB)
         reference[i] = state
     return reference, state

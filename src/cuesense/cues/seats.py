@@ -35,17 +35,21 @@ APART = 0.7
 """A detection further than this (in sizes) from every tracked face is a further face."""
 NEAR, SPEED, NEAR_MOST = 0.5, 3.0, 2.0
 """A face is where it is expected within 0.5 sizes + 3 sizes/s, at most 2 sizes."""
-CLEAR, AGAINST = 0.3, -0.3
-"""Margins from which identity speaks clearly for, or against, a seat."""
+CLEAR, STRANGE, AGAINST = 0.3, 0.1, -0.3
+"""Margins from which identity speaks clearly for a seat, hardly, and clearly against it."""
 SEPARATION = 2.0
 """Distance between two people's identities below which they look too alike to compare."""
 LEARNT = 15
 """Pictures after which a running mean is fit to be compared with."""
 MEMORY = 600
 """Pictures over which the running mean goes."""
+LEGIBLE = 0.3
+"""Quality from which a face is learnt."""
 RECENT_S = 0.5
 """s; time constant of the identity that is compared for a silent exchange."""
-HOLD_S = 0.5
+BREAK_S = 0.3
+"""s; a face not seen for longer is not followed without a break."""
+HOLD_S = 3.0
 """s that a tracker looks at the place where it lost its face; then only sweeps search."""
 SETTLE_S = 1.0
 """s that a second person is waited for at the start, when no stills were given."""
@@ -53,6 +57,11 @@ DOUBT_S = 1.0
 """s for which a doubtful return is marked."""
 RIVAL = 1.0
 """Two ways to seat the found faces whose costs differ by less leave a doubt."""
+SURE = 0.7
+"""Detector score from which an unknown face counts. People known to be there may score less, in
+profile or half hidden; things that are no faces scored up to 0.67."""
+SELDOM = 0.2
+"""Share of the stills in which a person of the dyad must be seen, and twice at least."""
 TOO_COSTLY = 7.0
 """Cost above which a found face is not this person's."""
 PATIENCE_S = 10.0
@@ -142,11 +151,11 @@ def identity(signature: F64, appearance: F64) -> F64:
     ]
 
 
-def margin(x: F64, own: F64, other: F64) -> float:
-    """Return how much better `x` fits `own` than `other`, [-1, 1]; 0 if they are too alike."""
+def margin(x: F64, own: F64, other: F64, alike: float = 0.0) -> float:
+    """Return how much better `x` fits `own` than `other`, [-1, 1]; `alike` if they are that."""
     apart = float(np.linalg.norm(own - other))
     if apart < SEPARATION:
-        return 0.0
+        return alike
     return float(np.linalg.norm(x - other) - np.linalg.norm(x - own)) / apart
 
 
@@ -166,6 +175,8 @@ class _Seat:
     mean: F64 | None = None
     count: int = 0
     recent: F64 | None = None
+    strange: bool = False
+    learnt: float = -np.inf  # when `recent` was last renewed
     colours: F64 | None = None  # from the stills, until there is a mean
     held: bool = False
 
@@ -245,6 +256,10 @@ class Seats:
                     clusters.append({number: found})
                 else:
                     home[number] = found
+        often = min(max(2, SELDOM * len(sweeps)), len(sweeps))
+        clusters = [
+            c for c in clusters if len(c) >= often and max(d.score for d in c.values()) >= SURE
+        ]
         chosen: list[dict[int, Detection]] = []
         while clusters and len(chosen) < len(seats):
             most = max(len(c) for c in clusters)
@@ -285,12 +300,18 @@ class Seats:
         touching = len(faces) == 2 and distance(faces[0].place, faces[1].place) < TOUCHING
         for seat in seats:
             if seat.number in faces:
-                _learn(seat, faces[seat.number], t, touching)
+                face = faces[seat.number]
+                _follow(seat, face, t)
+                if not touching and face.quality >= LEGIBLE:
+                    self._learn(seat, face, t)
             elif seat.since is not None and index >= seat.since:
                 if t - max(seat.seen, seat.begun) > HOLD_S:
                     seat.release()
         if len(faces) == 2:
             self._exchange(t)
+        for seat in seats:
+            if seat.held and seat.recent is not None:
+                self._watch(seat, self._margin(seat, seat.recent, alike=1.0), t)
         for number in sorted(looks):
             swept = looks[number].swept
             if swept is not None:
@@ -352,11 +373,24 @@ class Seats:
     def _other(self, seat: _Seat) -> _Seat:
         return self._seats[1 - seat.number]
 
-    def _margin(self, seat: _Seat, x: F64) -> float:
+    def _margin(self, seat: _Seat, x: F64, alike: float = 0.0) -> float:
+        """Return the margin of `x` for a seat, or `alike` where there is nothing to tell by."""
         other = self._other(seat)
         if seat.mean is None or other.mean is None or min(seat.count, other.count) < LEARNT:
-            return 0.0
-        return margin(x, seat.mean, other.mean)
+            return alike
+        return margin(x, seat.mean, other.mean, alike)
+
+    def _learn(self, seat: _Seat, face: Face, t: float) -> None:
+        """Learn what the seat's person looks like, unless it may be somebody else."""
+        dt = t - seat.learnt
+        before = face.identity if seat.recent is None or dt > 1.0 else seat.recent
+        seat.recent = before - np.expm1(-min(dt, 1.0) / RECENT_S) * (face.identity - before)
+        seat.learnt = t
+        if t < seat.doubt_until or self._margin(seat, face.identity, alike=1.0) < CLEAR:
+            return
+        seat.count += 1
+        mean = face.identity if seat.mean is None else seat.mean
+        seat.mean = mean + (face.identity - mean) / min(seat.count, MEMORY)
 
     def _doubt(self, seat: _Seat, t: float) -> None:
         if t >= seat.doubt_until:
@@ -383,7 +417,7 @@ class Seats:
             return True
         gap = t - seat.seen
         near = seat.off(face.place, t) <= min(NEAR + SPEED * gap, NEAR_MOST)
-        if near and gap <= HOLD_S and not seat.unsure:
+        if near and gap <= BREAK_S and not seat.unsure:
             return True  # followed without a break
         evidence = self._margin(seat, face.identity)
         other = self._other(seat)
@@ -412,18 +446,29 @@ class Seats:
                 second.send_to(here, unsure=True)
                 first.place, second.place = there, here
                 first.recent = second.recent = None
+                self._doubt(first, t)
+                self._doubt(second, t)
 
-    def _take_sweep(
-        self, view: int, index: int, t: float, found: tuple[Detection, ...]
-    ) -> None:
+    def _watch(self, seat: _Seat, evidence: float, t: float) -> None:
+        """Doubt a person who, without ever being lost, has come to look like the other."""
+        if evidence < STRANGE and not seat.strange:
+            self._doubt(seat, t)
+        seat.strange = evidence < (CLEAR if seat.strange else STRANGE)
+
+    def _take_sweep(self, view: int, index: int, t: float, found: tuple[Detection, ...]) -> None:
         """Count further faces, and send trackers of missing people to where a face was found."""
         held = [s.place for s in self._seats if s.view == view and s.held and s.place]
         free = tuple(d for d in found if all(distance(d.place, p) > APART for p in held))
         if len(held) == len(self.of(view)):
-            self._bystanders[view] = [d.place for d in free]
-            self.others[view] = len(free)
+            before = self._last_sweep[view]  # what is no face seldom lasts
+            self._bystanders[view] = [
+                d.place
+                for d in free
+                if d.score >= SURE and any(distance(d.place, b.place) < APART for b in before)
+            ]
+            self.others[view] = len(self._bystanders[view])
             self.counted += 1
-            self.crowded += bool(free)
+            self.crowded += self.others[view] > 0
         else:
             known = self._bystanders[view]
             self._seat(
@@ -444,7 +489,7 @@ class Seats:
             and (s.since is None or s.since <= index)
         ]
         known = [s for s in lost if s.place is not None]
-        left = self._return(known, t, free)
+        left = [d for d in self._return(known, t, free) if d.score >= SURE]
         empty = [s for s in lost if s.place is None]
         if not empty:
             return
@@ -465,17 +510,13 @@ class Seats:
                 empty[0].send_to(one.place, unsure=False)
                 return
 
-    def _return(
-        self, lost: list[_Seat], t: float, free: tuple[Detection, ...]
-    ) -> list[Detection]:
+    def _return(self, lost: list[_Seat], t: float, free: tuple[Detection, ...]) -> list[Detection]:
         """Send lost people's trackers to the found faces that fit best; return what is left."""
-        costs = np.array([[_cost(s, d, t) for d in free] for s in lost]).reshape(len(lost), -1)
+        costs = [[_cost(s, d, t) for d in free] for s in lost]
         blank = [None] * len(lost)
         ways: list[tuple[float, tuple[int | None, ...]]] = []
         for way in set(permutations([*range(len(free)), *blank], len(lost))):
-            cost = sum(
-                TOO_COSTLY if j is None else float(costs[i, j]) for i, j in enumerate(way)
-            )
+            cost = sum(TOO_COSTLY if j is None else costs[i][j] for i, j in enumerate(way))
             ways.append((cost, way))
         ways.sort(key=lambda w: (w[0], [-1 if j is None else j for j in w[1]]))
         if not ways:
@@ -510,21 +551,13 @@ def _cost(seat: _Seat, found: Detection, t: float) -> float:
     return float(place + size + min((off / 3) ** 2, 4.0))
 
 
-def _learn(seat: _Seat, face: Face, t: float, touching: bool) -> None:
-    """Take a face as its seat's: place, motion, and what the person looks like."""
+def _follow(seat: _Seat, face: Face, t: float) -> None:
+    """Take a face's place and motion as its seat's."""
     dt = t - seat.seen
-    if seat.taken and seat.place is not None and 0 < dt <= 0.3:
+    if seat.taken and seat.place is not None and 0 < dt <= BREAK_S:
         step = (np.array(face.place[:2]) - seat.place[:2]) / dt
-        seat.velocity = step if seat.velocity is None else seat.velocity + 0.3 * (step - seat.velocity)
+        before = step if seat.velocity is None else seat.velocity
+        seat.velocity = before + 0.3 * (step - before)
     else:
         seat.velocity = None
     seat.place, seat.seen, seat.taken, seat.held = face.place, t, True, True
-    if touching or face.quality < 0.3:
-        return
-    weight = 1.0 if seat.recent is None else float(-np.expm1(-min(dt, 1.0) / RECENT_S))
-    previous = face.identity if seat.recent is None else seat.recent
-    seat.recent = previous + weight * (face.identity - previous)
-    if t >= seat.doubt_until:
-        seat.count += 1
-        mean = face.identity if seat.mean is None else seat.mean
-        seat.mean = mean + (face.identity - mean) / min(seat.count, MEMORY)

@@ -26,14 +26,14 @@ MAX_RATE: Final = 192_000
 HOP_S: Final = HOP / RATE
 CHUNK: Final = 8 * HOP  # each SwiftF0 call repeats 21 hops of context: smaller chunks cost more
 SHORT_CHUNK: Final = 6 * HOP  # below 11025 Hz, where the resampler answers later
-VAD_WINDOW: Final = 512
+VAD_HOPS: Final = 2  # per window of the voice activity model, which answers one window late
 HOLD: Final = 9  # hops; a nucleus is decided by the time that its F0 is there (10 hops later)
 JITTER_S: Final = 0.05  # s; a timestamp off by more is a gap
 FOLLOW_S: Final = 10.0  # s over which hop times follow timestamps that drift from the sample count
 LOUDEST: Final = 16.0  # re full scale; what is beyond is damage, and would overflow the models
 LATENCY_S: Final = 0.35  # s; a cue comes at most so long after its sound
 
-SPEECH, F0, VOICING, LOUDNESS, TILT, NUCLEUS = range(6)
+N_VALUES: Final = 6  # speech, F0, voicing, loudness, tilt, nucleus
 
 
 class Voice:
@@ -75,6 +75,7 @@ class Voice:
         self._vads = [SileroVAD(RATE) for _ in self._ids]
         self._swift = SwiftF0(threads=1, spin=False)
         self._stretch: _Stretch | None = None
+        self._repeats = False  # whether blocks come again that were there already
         self._next_sample = math.nan  # s, when the next block is due
         self._next_hop = math.nan  # s, when the next cue is due
 
@@ -101,8 +102,9 @@ class Voice:
             cues = self.flush() + self._gap(start)
             self._stretch = self._begin()
         else:
-            if late < -JITTER_S:
-                samples = samples[math.ceil(-late * self._rate) :]
+            self._repeats = late < (0.0 if self._repeats else -JITTER_S)
+            if self._repeats:
+                samples = samples[round(-late * self._rate) :]
                 late = 0.0
             start = self._next_sample - late * math.expm1(-len(samples) / self._rate / FOLLOW_S)
         self._next_sample = start + len(samples) / self._rate
@@ -149,7 +151,7 @@ class Voice:
 
 
 _Hops = tuple[list[float], F64, npt.NDArray[np.bool_]]
-"""Times (n,), values (n, channels, 6) and which hops are damaged (n, channels)."""
+"""Times (n,), values (n, channels, N_VALUES) and which hops are damaged (n, channels)."""
 
 
 class _Stretch:
@@ -215,16 +217,13 @@ class _Stretch:
         return parts
 
     def _analyse(self, chunk: F32, *, last: bool) -> F64:
-        """Return (n, channels, 6)."""
-        columns = [
-            channel.push(np.ascontiguousarray(chunk[:, i]), last=last)
-            for i, channel in enumerate(self._channels)
-        ]
-        return np.stack(columns, axis=1)
+        """Return (n, channels, N_VALUES)."""
+        each = enumerate(self._channels)
+        return np.stack([c.push(np.ascontiguousarray(chunk[:, i]), last=last) for i, c in each], 1)
 
     def _label(self, parts: list[F64]) -> _Hops:
         """Give hops their times; those with damaged samples lose their values."""
-        values = np.concatenate([np.zeros((0, len(self._channels), 6)), *parts])
+        values = np.concatenate([np.zeros((0, len(self._channels), N_VALUES)), *parts])
         n = len(values)
         damaged = np.zeros(values.shape[:2], dtype=np.bool_)
         for hop, channel in sorted(self._damaged):
@@ -244,36 +243,30 @@ class _Channel:
         self._settings = settings
         self._vad = vad
         self._stream = stream
+        self._fresh = True
         self._tail: F32 = np.zeros(HOP, np.float32)
         self._smoothing: F64 | None = None
         self._peaks: prosody.PeakState | None = None
         self._level = -math.inf
-        self._waiting: F64 = np.zeros((0, 3))  # speech, loudness, tilt of hops without F0 yet
-        self._levels: F64 = np.zeros(0)  # smoothed level of the same hops, as far as known
+        # What waits for the F0, from hop `_done` on, each as far as it is known:
+        self._loudness: F64 = np.zeros((0, 2))  # and tilt
+        self._speech: F64 = np.zeros(0)
+        self._contour: F64 = np.zeros(0)  # smoothed level in the nuclei's band
         self._nuclei: set[int] = set()  # peaks of the level, by hop
         self._done = 0  # hops returned
 
     def push(self, chunk: F32, *, last: bool) -> F64:
-        """Analyse `CHUNK` samples (fewer if `last`); return (n, 6) values of finished hops."""
-        whole = len(chunk) // HOP
-        frames = np.concatenate([self._tail, chunk[: whole * HOP]])
-        self._tail = frames[-HOP:]
-        measured = prosody.levels(
-            np.lib.stride_tricks.sliding_window_view(frames, FRAME)[::HOP]
-            if whole
-            else np.zeros((0, FRAME))
-        )
-        features = [self._speech(chunk, whole), measured.loudness_db, measured.tilt_db]
-        self._waiting = np.concatenate([self._waiting, np.stack(features, axis=1)])
-        self._find_peaks(measured.nucleus_power, last)
+        """Analyse whole VAD windows (anything if `last`); return (n, N_VALUES) of finished hops."""
+        hops = len(chunk) // HOP
+        sound = np.concatenate([self._tail, chunk[: hops * HOP]])
+        self._tail = sound[-HOP:]
+        starts = np.arange(hops)[:, None] * HOP
+        loudness, tilt, power = prosody.levels(sound[starts + np.arange(FRAME)])
+        self._loudness = np.concatenate([self._loudness, np.stack([loudness, tilt], axis=1)])
+        self._find_speech(chunk, last)
+        self._find_peaks(power, last)
+        self._fresh = False
         return self._finish(self._pitch(chunk, last))
-
-    def _speech(self, chunk: F32, hops: int) -> F64:
-        """Silero VAD: probability of speech (hops,)."""
-        windows = np.zeros((math.ceil(len(chunk) / VAD_WINDOW), VAD_WINDOW), np.float32)
-        windows.ravel()[: len(chunk)] = chunk
-        speech = [self._vad.process(window.data) for window in windows]
-        return np.repeat(np.array(speech, dtype=np.float64), VAD_WINDOW // HOP)[:hops]
 
     def _pitch(self, chunk: F32, last: bool) -> F64:
         """SwiftF0: F0 in Hz and voicing of the hops that have it now, (n, 2)."""
@@ -284,35 +277,46 @@ class _Channel:
         voicing = np.concatenate([r.confidence for r in results])
         return np.stack([pitch, voicing], axis=1)
 
+    def _find_speech(self, chunk: F32, last: bool) -> None:
+        """Silero VAD: one probability per window, put where the window before it was."""
+        windows = np.zeros((math.ceil(len(chunk) / (VAD_HOPS * HOP)), VAD_HOPS * HOP), np.float32)
+        windows.ravel()[: len(chunk)] = chunk
+        if last:  # the last answer comes with the silence that follows
+            windows = np.pad(windows, ((0, 1), (0, 0)))
+        answers = np.array([self._vad.process(window.data) for window in windows], np.float64)
+        late = answers[1:] if self._fresh else answers
+        self._speech = np.concatenate([self._speech, np.repeat(late, VAD_HOPS)])
+
     def _find_peaks(self, power: F64, last: bool) -> None:
-        if last:  # silence follows: it smooths the last hop and decides the last peak
+        """Find the level's peaks, of which those that are sonorant will be nuclei."""
+        if last:  # silence follows: it completes the last hop and decides the last peak
             power = np.concatenate([power, np.zeros(3)])
         level, self._smoothing = prosody.smooth_db(power, self._smoothing)
-        if self._peaks is None:
+        if self._fresh:
             level = level[1:]  # of the hop before the first
         found, self._peaks = prosody.peaks(
             level, dip_db=self._settings.nucleus_dip_db, hold=HOLD, state=self._peaks
         )
         self._nuclei.update(found)
-        self._levels = np.concatenate([self._levels, level])
+        self._contour = np.concatenate([self._contour, level])
 
     def _finish(self, pitch: F64) -> F64:
         """Put together the hops that have their F0."""
-        n = min(len(pitch), len(self._waiting))
-        waited, self._waiting = self._waiting[:n], self._waiting[n:]
-        level, self._levels = self._levels[:n], self._levels[n:]
-        voiced = pitch[:n, 1] >= self._settings.voicing
-        reference, self._level = prosody.speech_level(level, voiced, self._level)
-        loud = level > reference - prosody.NUCLEUS_FLOOR_DB
+        n = min(len(pitch), len(self._loudness))
+        f0, voicing = pitch[:n].T
+        loudness, tilt = self._loudness[:n].T
+        speech, contour = self._speech[:n], self._contour[:n]
+        voiced = voicing >= self._settings.voicing
+        # A creaky or hoarse vowel has no F0, but its energy lies low, unlike a fricative's.
+        sonorant = voiced | ((speech >= self._settings.speech) & (tilt > prosody.SONORANT_TILT_DB))
+        reference, self._level = prosody.speech_level(contour, sonorant, self._level)
+        loud = contour > reference - prosody.NUCLEUS_FLOOR_DB
         peak = np.isin(np.arange(self._done, self._done + n), list(self._nuclei))
-        self._nuclei = {hop for hop in self._nuclei if hop >= self._done + n}
-        self._done += n
+        f0 = np.where(voiced, f0, np.nan)
+        out = [speech, f0, voicing, loudness, tilt, peak & sonorant & loud]
 
-        out = np.empty((n, 6))
-        out[:, SPEECH] = waited[:, 0]
-        out[:, F0] = np.where(voiced, pitch[:n, 0], np.nan)
-        out[:, VOICING] = pitch[:n, 1]
-        out[:, LOUDNESS] = waited[:, 1]
-        out[:, TILT] = waited[:, 2]
-        out[:, NUCLEUS] = peak & voiced & loud
-        return out
+        self._loudness = self._loudness[n:]
+        self._speech, self._contour = self._speech[n:], self._contour[n:]
+        self._done += n
+        self._nuclei = {hop for hop in self._nuclei if hop >= self._done}
+        return np.stack(out, axis=1)

@@ -1,4 +1,4 @@
-"""Do two people's series move together, and more than chance allows?
+"""Whether two people's series move together more than chance allows.
 
 Windowed lagged cross-correlation (Boker, Xu, Rotondo & King 2002, 10.1037/1082-989X.7.3.338) with
 the windowing of motion energy analysis (Ramseyer & Tschacher 2011, 10.1037/a0023419): the values
@@ -39,10 +39,14 @@ _POWER: Final = ((30.0, 17), (60.0, 21), (120.0, 35), (180.0, 38))
 class WindowedCorrelation:
     """Fisher z of every window and lag.
 
-    Attributes:
-        z: (windows, lags), NaN where too little is there or a segment is constant.
-        lags_s: (lags,) s, ascending; positive: `y` follows `x`.
-        starts_s: (windows,) s, start of each window.
+    Attributes
+    ----------
+    z
+        (windows, lags), NaN where too little is there or a segment is constant.
+    lags_s
+        (lags,) s, ascending; positive: `y` follows `x`.
+    starts_s
+        (windows,) s, start of each window.
     """
 
     z: F64
@@ -84,17 +88,27 @@ def windowed_correlation(
     L < 0 the roles change. So a window reaches ``window + lag`` samples, and the last one is the
     last that fits whole. Pairs with a missing value are left out.
 
-    Args:
-        x: (n,), any unit, NaN where missing.
-        y: (n,).
-        rate_hz: samples per s.
-        window_s: s, length of the correlated segments.
-        lag_s: s, largest lag.
-        step_s: s between window starts.
-        max_missing: a window with a larger share of missing values in `x` or `y` is NaN.
+    Parameters
+    ----------
+    x
+        (n,), any unit, NaN where missing.
+    y
+        (n,).
+    rate_hz
+        samples per s.
+    window_s
+        s, length of the correlated segments.
+    lag_s
+        s, largest lag.
+    step_s
+        s between window starts.
+    max_missing
+        a window with a larger share of missing values in `x` or `y` is NaN.
 
-    Raises:
-        ParameterError: if the lengths differ, the settings make no sense, or no window fits.
+    Raises
+    ------
+    ParameterError
+        if the lengths differ, the settings make no sense, or no window fits.
     """
     x, y = np.asarray(x, np.float64), np.asarray(y, np.float64)
     if x.ndim != 1 or x.shape != y.shape:
@@ -162,9 +176,7 @@ def _lagged(a: F64, b: F64) -> F64:
     var_b = correlate(has_a, b2) - sum_b * sum_b / n
     covariance = correlate(a1, b1) - sum_a * sum_b / n
     varies = enough & (var_a > _CONSTANT * energy_a) & (var_b > _CONSTANT * energy_b)
-    r: F64 = np.where(
-        varies, covariance / np.sqrt(np.where(varies, var_a * var_b, 1.0)), np.nan
-    )
+    r: F64 = np.where(varies, covariance / np.sqrt(np.where(varies, var_a * var_b, 1.0)), np.nan)
     return r
 
 
@@ -174,13 +186,18 @@ def phase_randomised(y: F64, count: int, rng: np.random.Generator) -> Iterator[F
     Gaps are bridged linearly for the transform and cut out of each surrogate again: it misses
     what `y` misses, and the bridges make its spectrum somewhat too smooth.
 
-    Args:
-        y: (n,), at least 4 finite values; NaN where missing.
-        count: how many.
-        rng: source of the phases.
+    Parameters
+    ----------
+    y
+        (n,), at least 4 finite values; NaN where missing.
+    count
+        how many.
+    rng
+        source of the phases.
 
-    Reference:
-        Theiler et al. 1992, 10.1016/0167-2789(92)90102-S.
+    References
+    ----------
+    Theiler et al. 1992, 10.1016/0167-2789(92)90102-S.
     """
     there = np.isfinite(y)
     if there.sum() < 4:
@@ -203,8 +220,10 @@ def rolled(y: F64, count: int, rng: np.random.Generator, *, min_shift: int) -> I
     Keeps everything about `y` but when it happened. On slow series it raises more false alarms
     than `phase_randomised` (12 % against 2 % of AR(.95) pairs at a nominal 5 %).
 
-    Raises:
-        ParameterError: if `y` is not longer than twice `min_shift`.
+    Raises
+    ------
+    ParameterError
+        if `y` is not longer than twice `min_shift`.
     """
     if min_shift < 1 or len(y) <= 2 * min_shift:
         raise ParameterError(
@@ -218,16 +237,26 @@ def rolled(y: F64, count: int, rng: np.random.Generator, *, min_shift: int) -> I
 class SessionSynchrony:
     """A session's synchrony and how it compares with surrogates.
 
-    Attributes:
-        z: mean signed Fisher z over all windows and lags within the band; NaN if not computable.
-        z_absolute: mean |z| over all lags looked at: for comparison with the literature only.
-        p: share of surrogates (and the data) at least as far from zero as `z`; two-sided.
-        null: (surrogates,) their mean signed z.
-        peak_lag_s: lag of the highest mean z; positive: `y` follows `x`.
-        leader: "x", "y" or "" (no lag, or p above 5 %).
-        windows: number of windows.
-        reason: why there is no p, else "".
-        power: what a recording of this length can show, in words.
+    Attributes
+    ----------
+    z
+        mean signed Fisher z over all windows and lags within the band; NaN if not computable.
+    z_absolute
+        mean |z| over all lags looked at: for comparison with the literature only.
+    p
+        share of surrogates (and the data) at least as far from zero as `z`; two-sided.
+    null
+        (surrogates,) their mean signed z.
+    peak_lag_s
+        lag of the highest mean z; positive: `y` follows `x`.
+    leader
+        "x", "y" or "" (no lag, or p above 5 %).
+    windows
+        number of windows.
+    reason
+        why there is no p, else "".
+    power
+        what a recording of this length can show, in words.
     """
 
     z: float
@@ -253,21 +282,32 @@ def session_synchrony(
 ) -> SessionSynchrony:
     """Test whether two people's series move together at short lags.
 
-    Args:
-        x: (n,), any unit, NaN where missing.
-        y: (n,).
-        rate_hz: samples per s.
-        band_s: s; lags up to this count, e.g. `settings.band_face_s`.
-        settings: windows, lags, least duration, number of surrogates.
-        rng: source of the surrogates.
-        null: "phase" randomises the phases of `y`; "roll" rolls it by at least a window.
+    Parameters
+    ----------
+    x
+        (n,), any unit, NaN where missing.
+    y
+        (n,).
+    rate_hz
+        samples per s.
+    band_s
+        s; lags up to this count, e.g. `settings.band_face_s`.
+    settings
+        windows, lags, least duration, number of surrogates.
+    rng
+        source of the surrogates.
+    null
+        "phase" randomises the phases of `y`; "roll" rolls it by at least a window.
 
-    Returns:
+    Returns
+    -------
         The result; too short, too sparse or constant series give NaN and a reason.
 
-    Raises:
-        ParameterError: as `windowed_correlation`; if fewer than 199 surrogates are asked for, or
-            the band is wider than the lags looked at.
+    Raises
+    ------
+    ParameterError
+        as `windowed_correlation`; if fewer than 199 surrogates are asked for, or
+        the band is wider than the lags looked at.
     """
     if settings.surrogates < 199:
         raise ParameterError(f"surrogates={settings.surrogates} must be >= 199 for a p of 5 %")

@@ -97,13 +97,19 @@ class Turns:
     def push(self, t: float, speaking_a: float, speaking_b: float) -> list[Event]:
         """Return the events that became certain at this tick.
 
-        Args:
-            t: s, later than the tick before.
-            speaking_a: probability in [0, 1] that A speaks; NaN counts as silent.
-            speaking_b: the same of B.
+        Parameters
+        ----------
+        t
+            s, later than the tick before.
+        speaking_a
+            probability in [0, 1] that A speaks; NaN counts as silent.
+        speaking_b
+            the same of B.
 
-        Raises:
-            ParameterError: if time does not advance.
+        Raises
+        ------
+        ParameterError
+            if time does not advance.
         """
         if not t > self._t:
             raise ParameterError(f"t={t:g} s must be later than the tick before ({self._t:g} s)")
@@ -229,14 +235,22 @@ def _backchannel(utterance: _Utterance) -> Event:
 class TurnSummary:
     """A session's turn-taking.
 
-    Attributes:
-        talk_share: of all turn time, each person's share in [0, 1]; NaN without turns.
-        turns: number of turns of each person.
-        median_offset_s: median floor transfer offset of each person's turns, s; NaN if none.
-        interruptions: turns of each person that took the floor while the other talked on.
-        backchannels_per_min: of each person.
-        silence_share: share of the session in which nobody has a turn or a backchannel.
-        overlap_share: share of the session in which both speak.
+    Attributes
+    ----------
+    talk_share
+        of all turn time, each person's share in [0, 1]; NaN without turns.
+    turns
+        number of turns of each person.
+    median_offset_s
+        median floor transfer offset of each person's turns, s; NaN if none.
+    interruptions
+        turns of each person that took the floor while the other talked on.
+    backchannels_per_min
+        of each person.
+    silence_share
+        share of the session in which nobody has a turn or a backchannel.
+    overlap_share
+        share of the session in which both speak.
     """
 
     talk_share: Mapping[Person, float]
@@ -251,12 +265,17 @@ class TurnSummary:
 def summarise(events: Iterable[Event], duration_s: float) -> TurnSummary:
     """Summarise the turns, backchannels and overlaps of a session.
 
-    Args:
-        events: events of all kinds; others are ignored.
-        duration_s: s, length of the session.
+    Parameters
+    ----------
+    events
+        events of all kinds; others are ignored.
+    duration_s
+        s, length of the session.
 
-    Raises:
-        ParameterError: if the duration is not positive.
+    Raises
+    ------
+    ParameterError
+        if the duration is not positive.
     """
     if not duration_s > 0:
         raise ParameterError(f"duration_s={duration_s:g} must be > 0 s")

@@ -29,7 +29,7 @@ SERIES: Final[Mapping[str, float]] = {
 """Columns of `schema.TIMELINE` that a report draws, and the step they are rounded to."""
 
 FAMILIES: Final = ("face", "voice", "state")
-TIMELINE_COLUMNS: Final = (
+COLUMNS: Final = (
     "t",
     "person",
     "face_quality",
@@ -111,14 +111,16 @@ class Digest:
     @property
     def t(self) -> F64:
         """(n,) centres of the bins, s."""
-        return (np.arange(len(self.posterior)) + 0.5) * self.width_s
+        return np.asarray((np.arange(len(self.posterior)) + 0.5) * self.width_s, np.float64)
 
 
-def digest(timeline: pa.Table, state: pa.Table, events: pa.Table, meta: Mapping[str, Any]) -> Digest:
+def digest(
+    timeline: pa.Table, state: pa.Table, events: pa.Table, meta: Mapping[str, Any]
+) -> Digest:
     """Reduce a session's tables.
 
     Args:
-        timeline: at least the columns `TIMELINE_COLUMNS`.
+        timeline: at least the columns `COLUMNS`.
         state: columns of `schema.STATE`; may have no rows.
         events: columns of `schema.EVENTS_TABLE`; may have no rows.
         meta: the content of session.json.

@@ -13,8 +13,8 @@ import numpy.typing as npt
 
 from cuesense.types import F64
 
-MOST_BINS: Final = 9000
-"""Bins of a series: 30 min at 0.2 s, 60 min at 0.4 s."""
+MOST_BINS: Final = 18000
+"""Bins of a series: 60 min at 0.2 s."""
 WIDTHS_S: Final = (0.2, 0.4, 0.6, 1.0, 2.0, 5.0, 10.0, 30.0)
 """Widths of a bin to choose from, s."""
 
@@ -61,7 +61,7 @@ def bin_means(t: F64, x: F64, width_s: float, n_bins: int) -> F64:
 
 
 def coarsen(x: F64, factor: int) -> F64:
-    """Return the means of the finite values of each `factor` neighbours of `x`; the last may be few."""
+    """Return the means of the finite values of each `factor` neighbours; the last may be few."""
     padded = np.full(-(-len(x) // factor) * factor, np.nan)
     padded[: len(x)] = x
     rows = padded.reshape(-1, factor)
@@ -94,8 +94,10 @@ def runs(
         run = Run(float(t[first]), float(t[last]) + tick_s, str(array[first]))
         before = merged[-1] if merged else None
         touches = before is not None and run.start - before.end < 0.5 * tick_s
-        if before is not None and touches and (
-            run.value == before.value or run.length < shortest_s - 1e-9
+        if (
+            before is not None
+            and touches
+            and (run.value == before.value or run.length < shortest_s - 1e-9)
         ):
             merged[-1] = before._replace(end=run.end)
         else:

@@ -1,0 +1,325 @@
+"""The reading part of a report: which sentences stand under which practice, in order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from cuesense import schema
+from cuesense.report import attunement, facts, sentences
+from cuesense.report.digest import Digest, Span, Track
+from cuesense.report.sentences import Sentence, anchored, quiet
+from cuesense.report.words import THIN, At, Who, percent, reason, seconds
+from cuesense.types import Role
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """One row of the label shares; `width` and the null's marks are in per cent of the bar."""
+
+    mode: str
+    share: str
+    width: float
+    null: str = ""
+    null_low: float = 0.0
+    null_span: float = 0.0
+    null_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Shares:
+    """Shares of the modes in the named time, and a note on the wrong partner ("" if none)."""
+
+    rows: tuple[Share, ...]
+    null: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """One part of the practice: its sentences and how their numbers are made."""
+
+    id: str
+    title: str
+    motto: str
+    sentences: list[Sentence]
+    how: tuple[str, ...] = ()
+    shares: Shares | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Cast:
+    """Who is who: names by person, and pairs of (responds, shares) to speak about."""
+
+    names: Mapping[str, Who]
+    pairs: list[tuple[Track, Track]] = field(default_factory=list)
+
+    def __getitem__(self, track: Track) -> Who:
+        return self.names[track.person]
+
+
+def cast(digest: Digest) -> Cast:
+    """Return how people are called: "you" for the listener, or for the only one who is there."""
+    tracks = list(digest.tracks.values())
+    plain: dict[str, Who] = {
+        t.person: Who(
+            f"{t.person} ({t.side})" if t.side and digest.views else t.person, f"{t.person}'s"
+        )
+        for t in tracks
+    }
+    you, partner = Who("you", "your", True), Who("your partner", "your partner's")
+    present = digest.present
+    if len(present) == 1:
+        return Cast(plain | {present[0].person: you})
+    listeners = [t for t in tracks if t.role is Role.LISTENER]
+    if len(listeners) != 1:
+        return Cast(plain, [(tracks[1], tracks[0]), (tracks[0], tracks[1])])
+    other = next(t for t in tracks if t is not listeners[0])
+    return Cast({listeners[0].person: you, other.person: partner}, [(listeners[0], other)])
+
+
+def sections(digest: Digest, summary: Mapping[str, Any], who: Cast) -> list[Section]:
+    """Return the parts of the practice that this session has something to say on."""
+    if len(digest.present) == 2:
+        parts = [
+            _attunement(digest, summary, who),
+            _cues(digest, who),
+            _grace(digest, summary.get("turns") or {}, who),
+            _listening(digest, who),
+            _self(digest, who.pairs, who),
+        ]
+    elif len(digest.present) == 1:
+        parts = [_self(digest, [(digest.present[0], None)], who)]
+    else:
+        parts = [_nobody()]
+    return [replace(p, sentences=anchored(p.sentences, digest.duration_s)) for p in parts]
+
+
+def _nobody() -> Section:
+    text = "Nobody could be seen or heard well enough, so there is nothing to read here."
+    return Section("attunement", "Attunement", "How the two of you responded", [quiet(text)])
+
+
+def _attunement(digest: Digest, summary: Mapping[str, Any], who: Cast) -> Section:
+    listener, partner = who.pairs[0]
+    null = summary.get("null")
+    bouts = {mode: facts.longest(digest.labels, mode, 3) for mode in schema.MODES}
+    long = [
+        max(spans, key=lambda a: a.end - a.start)._replace(note=f"(longest {mode})")
+        for mode, spans in bouts.items()
+        if spans
+    ]
+    shares = facts.shares(digest)
+    why = facts.main_reason(digest)
+    said = attunement.response(shares, why, who[listener], who[partner], long)
+    if not said[0].calm:
+        said += attunement.wrong_partner(null, who[listener], who[partner], bouts)
+    said += attunement.variants(
+        facts.longest(digest.variants, "escalating", 3),
+        facts.longest(digest.variants, "sharing", 3),
+    )
+    said.append(attunement.settling(summary.get("settling"), who[partner], bouts["regulating"]))
+    said += attunement.synchrony(summary.get("synchrony"))
+    return Section(
+        "attunement",
+        "Attunement",
+        "How the two of you responded to each other",
+        said,
+        (
+            "Each moment is compared with three patterns. Mirroring: the listener's activation and "
+            "pleasantness go along in kind and size. Regulating: the listener answers, but calmer "
+            "or warmer. Disengaged: the listener does not answer. Nods, short responses and eye "
+            f"contact count too. A pattern is named only if it is at least 80{THIN}% likely under "
+            "this model, whose constants are assumptions informed by published studies.",
+            "The wrong partner: your partner's signals are shifted against yours by at least 15 "
+            "seconds, up to 20 times, and everything is judged anew. The range is the middle "
+            f"90{THIN}% of those; p is how often a wrong partner does at least as well. With 20 "
+            "shifts p cannot be below 0.05 by much.",
+            "Settling compares activation 10 to 20 seconds later with this person's own trend, and "
+            "what is left after regulating with what is left after mirroring; the interval comes "
+            "from resampling the stretches.",
+            "Smiles: whether they rise and fall together within a second (windowed "
+            "cross-correlation, mean Fisher z with its sign), tested against the same smiles with "
+            "randomised phases.",
+        ),
+        _shares(shares, null),
+    )
+
+
+def _shares(shares: Mapping[str, float], null: Mapping[str, Any] | None) -> Shares | None:
+    """Return the modes' shares of the named time, beside the wrong partner's if they are known."""
+    named = sum(shares.get(mode, 0.0) for mode in schema.MODES)
+    if named < 0.005:
+        return None
+    against = (null or {}).get("of_labelled") or {}
+    rows = []
+    for mode in schema.MODES:
+        found = against.get(mode)
+        share = shares[mode] / named if found is None else float(found["true"])
+        row = Share(mode, percent(share), round(100 * share, 1))
+        if found is not None:
+            low, high, median = (100 * float(found[k]) for k in ("low", "high", "median"))
+            row = Share(
+                mode,
+                row.share,
+                row.width,
+                percent(found["median"]),
+                round(low, 1),
+                round(high - low, 1),
+                round(min(median, 99.0), 1),
+            )
+        rows.append(row)
+    note = f"Dark marks: wrong partners ({(null or {}).get('rolls')} shifts), median and range."
+    return Shares(tuple(rows), note if against else "")
+
+
+def _cues(digest: Digest, who: Cast) -> Section:
+    said: list[Sentence] = []
+    for _, track in who.pairs:
+        name = who[track]
+        t, arousal = facts.steps(digest, track.series["arousal"])
+        _, valence = facts.steps(digest, track.series["valence"])
+        known = track.has("arousal")
+        said.append(sentences.activation(name, facts.peaks(t, arousal), known))
+        said += sentences.trend(name, facts.trend(arousal), digest.duration_s)
+        lows = [(at, -v) for at, v in facts.peaks(t, -valence, 2)]
+        highs = facts.peaks(t, valence, 2)
+        said += sentences.pleasantness(name, lows, highs, track.has("valence"))
+    return Section(
+        "cues",
+        "Read their cues",
+        "States and patterns over time",
+        said,
+        (
+            "Activation (arousal) is the mean of pitch, loudness and pace of the voice and "
+            "movement of face, head and body; pleasantness (valence) is read from the face. Both "
+            "are compared with the same person's first 45 seconds or so: 0 is their usual, 1 is "
+            "one ordinary spread (a robust standard deviation) above it. Peaks are at least 1, "
+            "over 2-second means, 20 seconds apart.",
+        ),
+    )
+
+
+def _grace(digest: Digest, turns: Mapping[str, Any], who: Cast) -> Section:
+    said: list[Sentence] = []
+    for listener, partner in who.pairs:
+        mine = [e for e in digest.events["turn"] if e.person == listener.person]
+        answers = sorted((e for e in mine if e.value > 0.5), key=lambda e: -e.value)[:3]
+        slow = [At(e.t - e.value, e.t, f"({seconds(e.value)})") for e in answers]
+        median = _of(turns.get("median_offset_s"), listener)
+        count = sum(np.isfinite(e.value) for e in mine)
+        said.append(
+            sentences.latency(who[listener], who[partner], median, int(count), sorted(slow))
+        )
+        cut_in = [At(e.t, min(e.t_end, e.t + 3)) for e in mine if e.detail == "interruption"]
+        said.append(sentences.interruptions(who[listener], who[partner], cut_in, len(mine)))
+        share = _of(turns.get("talk_share"), listener)
+        silence = _of({listener.person: turns.get("silence_share")}, listener)
+        long = [
+            At(e.t, e.t_end, f"({seconds(_length(e))})") for e in sorted(mine, key=_length)[-2:]
+        ]
+        said.append(sentences.floor(who[listener], share, silence, sorted(long)))
+    return Section(
+        "grace",
+        "Give grace",
+        "Time to finish, time to answer",
+        said,
+        (
+            "The time from the end of one person's turn to the start of the other's; below zero "
+            "they overlap. In recorded conversations the middle value is around 0.1 to 0.2 "
+            "seconds, so a longer pause is already unhurried. Taking the floor counts as an "
+            "interruption only while the other goes on talking; short responses do not count.",
+        ),
+    )
+
+
+def _listening(digest: Digest, who: Cast) -> Section:
+    said: list[Sentence] = []
+    for listener, partner in who.pairs:
+        name, other = who[listener], who[partner]
+        if digest.views:
+            found = facts.gaze(listener, partner, digest.width_s)
+            looks = sorted(_of_person(digest.events["look_away"], listener), key=_length)[-3:]
+            away = [At(e.t, e.t_end, f"({seconds(_length(e))})") for e in looks if _length(e) >= 2]
+            said += sentences.eye_contact(name, other, found, sorted(away))
+        else:
+            said.append(quiet("There is no picture, so nothing is said on eye contact and nods."))
+        nods = [At(e.t, e.t_end, "(nod)") for e in _of_person(digest.events["nod"], listener)]
+        short = [
+            At(e.t, e.t_end, "(“mm-hm”)")
+            for e in _of_person(digest.events["backchannel"], listener)
+        ]
+        minutes = digest.duration_s / 60
+        said.append(sentences.signals(name, nods, short, minutes, bool(digest.views)))
+    return Section(
+        "listening",
+        "Active listening",
+        "Eye contact, nods, short responses",
+        said,
+        (
+            "Eyes are “on the other” while head and eyes point to where they rest most of the time. "
+            "In studies people look at the other for around 70 in 100 seconds of listening and 40 "
+            "of talking, with wide differences. Nods are quick up-and-down movements of the head; "
+            "short responses are utterances under a second or so that do not take the floor.",
+        ),
+    )
+
+
+def _self(digest: Digest, pairs: Iterable[tuple[Track, Track | None]], who: Cast) -> Section:
+    said: list[Sentence] = []
+    for track, other in pairs:
+        name, known = who[track], track.has("arousal")
+        t, arousal = facts.steps(digest, track.series["arousal"])
+        said.append(sentences.activation(name, facts.peaks(t, arousal), known))
+        said += sentences.trend(name, facts.trend(arousal), digest.duration_s)
+        found = facts.rises(digest, track, other) if known else []
+        said += sentences.rises(name, who[other] if other else None, found, known)
+    return Section(
+        "self",
+        "Tune in to yourself",
+        "Your own activation, and what came before it rose",
+        said,
+        (
+            "A quick rise is at least 1 within 10 seconds. What came before is what was going on "
+            "in the 6 seconds before it began: a neighbour in time, not a proven cause. How it "
+            "felt from the inside is yours to know.",
+        ),
+    )
+
+
+def coverage(digest: Digest, meta: Mapping[str, Any], who: Cast) -> list[Sentence]:
+    """Return what could be seen, heard and judged of each person, and from when."""
+    said = []
+    for track in digest.tracks.values():
+        name = who[track]
+        about = (meta.get("coverage") or {}).get(track.person) if track.present else None
+        gaps = [
+            At(r.start, r.end, f"({family}: {reason(r.value)})")
+            for family in ("face", "voice")
+            for r in track.gaps[family]
+            if r.length >= 1.0
+        ]
+        gaps = sorted(sorted(gaps, key=lambda a: a.start - a.end)[:4])
+        said.append(sentences.coverage(name, about, gaps))
+        if track.present:
+            said.append(sentences.baseline(name, (meta.get("baseline") or {}).get(track.person)))
+    doubts = [At(e.t, e.t_end) for e in digest.events["identity_doubt"]]
+    if doubts:
+        text = "Here a face came back after a while out of sight and may be another person's:"
+        said.append(Sentence(text, tuple(doubts[:6])))
+    return said
+
+
+def _of(found: Mapping[str, Any] | None, track: Track) -> float:
+    value = (found or {}).get(track.person)
+    return float("nan") if value is None else float(value)
+
+
+def _of_person(spans: Sequence[Span], track: Track) -> list[Span]:
+    return [s for s in spans if s.person == track.person]
+
+
+def _length(span: Span) -> float:
+    return span.t_end - span.t

@@ -1,0 +1,162 @@
+"""The session folder: what is in it, and that nothing is ever lost or half-written."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from media import Audio, Video, write_media
+
+import cuesense
+from cuesense import Session, analyze, schema
+from cuesense.errors import OutputError
+from cuesense.session import FILES
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Path:
+    return write_media(tmp_path / "small.mp4", Video(seconds=1.0), Audio(seconds=1.0))
+
+
+def listing(folder: Path) -> dict[str, bytes]:
+    return {p.name: p.read_bytes() for p in sorted(folder.iterdir())}
+
+
+def test_the_folder_holds_what_was_promised(sample_session: Session) -> None:
+    assert {p.name for p in sample_session.path.iterdir()} == set(FILES)
+    timeline = sample_session.timeline.to_pandas()
+    assert list(timeline.columns) == [c.name for c in schema.TIMELINE]
+    assert list(sample_session.state.to_pandas().columns) == [c.name for c in schema.STATE]
+    assert list(sample_session.events.to_pandas().columns) == [c.name for c in schema.EVENTS_TABLE]
+    assert set(timeline["person"]) == {"A", "B"}
+    assert set(timeline["role"]) == {"partner", "listener"}
+    per_person = timeline[timeline["person"] == "A"]["t"].to_numpy()
+    np.testing.assert_allclose(np.diff(per_person), 0.04, atol=1e-9)
+    assert set(sample_session.state.to_pandas()["label"]) <= set(schema.LABELS)
+
+
+def test_csv_twins_equal_the_tables(sample_session: Session) -> None:
+    for name in ("timeline", "state", "events"):
+        table = getattr(sample_session, name).to_pandas()
+        twin = pd.read_csv(sample_session.path / f"{name}.csv", keep_default_na=False, na_values=["nan", ""])
+        for column in table.columns:
+            if table[column].dtype.kind == "f":
+                np.testing.assert_allclose(
+                    twin[column].to_numpy(float), table[column].to_numpy(float), rtol=1e-6
+                )
+
+
+def test_provenance(sample_session: Session, sample: Path) -> None:
+    meta = sample_session.meta
+    assert meta["cuesense"] == cuesense.cli._version() if hasattr(cuesense, "cli") else True
+    assert meta["source"]["sha256"] == [hashlib.sha256(sample.read_bytes()).hexdigest()]
+    assert meta["config_hash"] == cuesense.Config().hash
+    assert cuesense.Config.from_dict(meta["config"]) == cuesense.Config()
+    assert len(meta["models"]["face_landmarker"]) == 64
+    for person in "AB":
+        coverage = meta["coverage"][person]
+        assert 0.9 <= coverage["face"] <= 1
+        assert sum(coverage["face_reasons"].values()) + coverage["face"] == pytest.approx(1, abs=0.1)
+    assert sum(meta["summary"]["labels"].values()) == pytest.approx(1)
+    text = (sample_session.path / "session.json").read_text(encoding="utf-8")
+    assert "NaN" not in text
+    assert json.loads(text) == meta
+
+
+def test_a_session_can_be_opened_again(sample_session: Session) -> None:
+    again = Session(sample_session.path)
+    assert again.meta == sample_session.meta
+    assert len(again.timeline) == len(sample_session.timeline)
+
+
+def test_no_session_and_another_version(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match=r"holds no session\.json"):
+        Session(tmp_path)
+    (tmp_path / "session.json").write_text('{"schema": "0"}', encoding="utf-8")
+    with pytest.raises(OutputError, match="schema '0'"):
+        Session(tmp_path)
+    (tmp_path / "session.json").write_text("{", encoding="utf-8")
+    with pytest.raises(OutputError, match="cannot be read"):
+        Session(tmp_path)
+
+
+def test_the_same_recording_again_replaces_the_session(small: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    first = analyze(small, out=out)
+    again = analyze(small, out=out, csv=True)
+    assert len(again.timeline) == len(first.timeline)
+    assert (out / "timeline.csv").is_file()
+    assert [p.name for p in tmp_path.iterdir() if p.name.startswith(".")] == []
+
+
+def test_an_interrupted_run_leaves_the_earlier_result(small: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    analyze(small, out=out)
+    before = listing(out)
+
+    def stop(done: float, total: float) -> None:
+        raise KeyboardInterrupt
+
+    long = write_media(tmp_path / "small.mp4", Video(seconds=3.0), Audio(seconds=3.0))
+    with pytest.raises(KeyboardInterrupt):
+        analyze(long, out=out, overwrite=True, progress=stop)
+    assert listing(out) == before
+    assert [p.name for p in tmp_path.iterdir() if p.name.startswith(".")] == []
+
+
+def test_another_recordings_session_is_kept_unless_told(small: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    analyze(small, out=out)
+    before = listing(out)
+    other = write_media(tmp_path / "other.mp4", Video(seconds=1.2), None)
+    with pytest.raises(OutputError, match="another recording.*--overwrite"):
+        analyze(other, out=out)
+    assert listing(out) == before
+    assert analyze(other, out=out, overwrite=True).meta["source"]["paths"] == ["other.mp4"]
+
+
+def test_a_folder_with_other_files_is_never_replaced(small: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "thesis.txt").write_text("years of work", encoding="utf-8")
+    for overwrite in (False, True):
+        with pytest.raises(OutputError, match=r"thesis\.txt"):
+            analyze(small, out=out, overwrite=overwrite)
+    assert listing(out) == {"thesis.txt": b"years of work"}
+
+
+def test_a_file_in_the_way(small: Path, tmp_path: Path) -> None:
+    (tmp_path / "out").write_text("a file", encoding="utf-8")
+    with pytest.raises(OutputError, match="is a file"):
+        analyze(small, out=tmp_path / "out")
+
+
+def test_leftovers_of_a_killed_run_are_removed_and_those_of_a_live_one_are_not(
+    small: Path, tmp_path: Path
+) -> None:
+    dead, alive = tmp_path / ".out.999999999.x", tmp_path / f".out.{os.getpid()}.x"
+    dead.mkdir()
+    alive.mkdir()
+    analyze(small, out=tmp_path / "out")
+    assert not dead.exists()
+    assert alive.exists()
+
+
+def test_the_default_folder_is_named_after_the_recording(
+    small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert analyze(small).path == Path("small.cuesense")
+    assert (tmp_path / "small.cuesense" / "report.html").is_file()
+
+
+def test_a_named_listener(clip: Path, tmp_path: Path) -> None:
+    session = analyze(clip, out=tmp_path / "out", listener="left")
+    roles = session.timeline.to_pandas(["person", "role"]).drop_duplicates()
+    assert dict(roles.to_numpy()) == {"A": "listener", "B": "partner"}
+    assert "named" in session.meta["role_reason"]
