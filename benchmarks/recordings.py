@@ -1,4 +1,4 @@
-"""Real two-person recordings: are both faces found and kept apart, is the right person heard?
+"""Real two-person recordings: faces found and kept apart, the right person heard.
 
 The recordings may not be redistributed; without their folder this section says so.
 """
@@ -50,7 +50,7 @@ def measure(recording: Path) -> dict[str, float]:
     }
 
 
-def voiced(recording: Path, t: F64) -> np.ndarray:  # type: ignore[type-arg]
+def voiced(recording: Path, t: F64) -> np.ndarray:
     """Return whether there is voiced sound at each time, by probabilistic YIN."""
     import av
     import librosa
@@ -66,7 +66,8 @@ def voiced(recording: Path, t: F64) -> np.ndarray:  # type: ignore[type-arg]
     sound = np.concatenate(parts)
     _, flag, _ = librosa.pyin(sound, fmin=65, fmax=500, sr=rate, frame_length=1024, hop_length=160)
     index = np.clip(np.round(t * rate / 160).astype(int), 0, len(flag) - 1)
-    return np.asarray(flag)[index]
+    found: np.ndarray = np.asarray(flag)[index]
+    return found
 
 
 def section(data: Path) -> Iterator[str]:

@@ -15,11 +15,10 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from importlib.metadata import version
 import labels
 import recordings
 import speed
-
-import cuesense
 
 ROOT = Path(__file__).resolve().parents[1]
 SAMPLE = ROOT / "samples" / "dyad.mp4"
@@ -29,9 +28,13 @@ TRUTH = ROOT / "samples" / "dyad.truth.json"
 def machine() -> Iterator[str]:
     """Yield what was measured on."""
     commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False
+        ["git", "rev-parse", "--short", "HEAD"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
     ).stdout.strip()
-    yield f"{datetime.date.today()}, commit {commit or 'unknown'}, cuesense {cuesense.cli._version()}"
+    yield f"{datetime.date.today()}, commit {commit or 'unknown'}, cuesense {version('cuesense')}"
     yield f"{os.cpu_count()} cores, Python {platform.python_version()}, {platform.system()}"
 
 
@@ -54,7 +57,7 @@ def speed_section(folder: Path, minutes: int) -> Iterator[str]:
             f"| {whole['duration_s'] / whole['seconds']:.2f} | {whole['peak_mb']:.0f} |"
         )
     yield ""
-    yield "Bare: decode once and one FaceLandmarker call per person and frame, one thread. Limit 1.3."
+    yield "Bare: decode once, one FaceLandmarker call per person and frame, one thread. Limit 1.3."
     yield ""
     yield "| recording | peak MB |"
     yield "|---|---|"

@@ -27,10 +27,10 @@ def limits(column: schema.Column) -> str:
 
 def table(columns: Sequence[schema.Column]) -> str:
     """Return the columns as a Markdown table."""
-    rows = [
-        f"| `{c.name}` | {c.unit} | {limits(c)} | {c.meaning} | {f'`{c.reason}`' if c.reason else ''} |"
-        for c in columns
-    ]
+    rows = []
+    for c in columns:
+        reason = f"`{c.reason}`" if c.reason else ""
+        rows.append(f"| `{c.name}` | {c.unit} | {limits(c)} | {c.meaning} | {reason} |")
     head = "| column | unit | range | meaning | reason if missing |\n|---|---|---|---|---|"
     return "\n".join([head, *rows])
 
@@ -41,8 +41,8 @@ def markdown() -> str:
     reasons = ", ".join(f"`{r}`" for r in Reason if r)
     return f"""# Columns
 
-Made from `schema.py` by `docs/make_columns.py`. Missing numbers are NaN, never 0, and rows are never
-left out. Angles are as seen in the picture, which is not mirrored. Reasons: {reasons}.
+Made from `schema.py` by `docs/make_columns.py`. Missing numbers are NaN, never 0, and rows are
+never left out. Angles are as seen in the picture, which is not mirrored. Reasons: {reasons}.
 
 ## timeline: one row per tick (25 Hz) and person
 

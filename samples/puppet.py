@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 
 from portrait import Portrait
-from warp import HEIGHT, NO_MAP, WIDTH, Array, bump, grid
+from warp import HEIGHT, WIDTH, Array, bump, grid, look
 
 # What `Puppet.render` takes; everything is 0 at rest.
 # [0, 1]: smile, frown, brow_lower, brow_inner, blink, mouth; [-1, 1]: eye_open;
@@ -97,7 +97,6 @@ def _depth(mesh: Array) -> Array:
     depth = fit(cells).reshape(HEIGHT // (2 * _STEP), -1).astype(np.float32)
     # The mesh is flatter than a head: with this the pose read back has about the set size.
     depth = 1.3 * cv2.GaussianBlur(np.clip(depth, -95, 60), (0, 0), 1.2)
-    depth = depth.round(3)  # a solver's last digits may differ from run to run
     return np.asarray(cv2.resize(depth, (WIDTH // _STEP, HEIGHT // _STEP)))
 
 
@@ -162,7 +161,7 @@ class Puppet:
             _TOP // _STEP : _BOTTOM // _STEP, _LEFT // _STEP : _RIGHT // _STEP
         ]
         where = cv2.resize(where, (_RIGHT - _LEFT, _BOTTOM - _TOP), interpolation=cv2.INTER_LINEAR)
-        drawn = cv2.remap(head, where, NO_MAP, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+        drawn = look(head, where, border=cv2.BORDER_CONSTANT)
         _over(out[_TOP:_BOTTOM, _LEFT:_RIGHT], drawn)
         return out
 
@@ -275,11 +274,7 @@ def _eye(
 
 def _sample(field: Array, where: Array) -> Array:
     """Look a coarse field up at canvas coordinates."""
-    at = (where - (_STEP - 1) / 2) / _STEP
-    at = at.astype(np.float32)
-    return np.asarray(
-        cv2.remap(field, at, NO_MAP, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    )
+    return look(field, (where - (_STEP - 1) / 2) / _STEP)
 
 
 def _over(below: Array, layer: Array) -> None:

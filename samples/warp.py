@@ -11,7 +11,6 @@ import numpy.typing as npt
 Array = npt.NDArray[Any]
 
 WIDTH, HEIGHT = 640, 720  # px
-NO_MAP = np.empty((0, 0), np.float32)  # OpenCV: both coordinates are in the first map
 
 
 def bump(
@@ -29,19 +28,26 @@ def grid(step: int = 1) -> Array:
     return np.dstack([x, y])
 
 
+def look(
+    image: Array,
+    where: Array,
+    interpolation: int = cv2.INTER_LINEAR,
+    border: int = cv2.BORDER_REPLICATE,
+) -> Array:
+    """Return what an image shows at (h, w, 2) coordinates (x, y)."""
+    # Two maps: OpenCV 5 takes an empty second one without a word and returns rubbish.
+    x, y = where[..., 0].astype(np.float32), where[..., 1].astype(np.float32)
+    return np.asarray(cv2.remap(image, x, y, interpolation, borderMode=border))
+
+
 def pull(image: Array, field: Array) -> Array:
     """Warp an image: output at p shows the input at p - field(p)."""
-    where = grid() - field
-    return np.asarray(
-        cv2.remap(image, where, NO_MAP, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
-    )
+    return look(image, grid() - field, cv2.INTER_CUBIC)
 
 
 def push(points: Array, field: Array) -> Array:
     """Move points along with an image warped by `pull` (a fixed point in 6 steps)."""
     moved = points.copy()
     for _ in range(6):
-        x, y = (moved[:, k].astype(np.float32)[:, None] for k in (0, 1))
-        step = cv2.remap(field, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        moved = points + step[:, 0, :]
+        moved = points + look(field, moved[:, None])[:, 0]
     return moved

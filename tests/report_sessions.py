@@ -91,7 +91,7 @@ def alone(duration_s: float = 120.0) -> ReportInput:
         n,
     )
     mine = [row for row in pair.events.to_pylist() if row["person"] == "A"]
-    meta = pair.meta | {
+    meta = dict(pair.meta) | {
         "notes": ["Only one person was found, so this is about them alone."],
         "summary": {"labels": {}, "null": None, "settling": None, "synchrony": None, "turns": None},
     }
@@ -108,7 +108,7 @@ def sound_only(duration_s: float = 120.0) -> ReportInput:
             ("face_quality", "gaze_on_partner", "valence", "valence_sd", "face_reason"),
         )
     kept = [r for r in heard.events.to_pylist() if r["kind"] in ("turn", "backchannel", "overlap")]
-    meta = heard.meta | {"source": heard.meta["source"] | {"views": 0, "fps": []}}
+    meta = dict(heard.meta) | {"source": heard.meta["source"] | {"views": 0, "fps": []}}
     return ReportInput(heard.timeline, heard.state, _events_table(kept), meta)
 
 
@@ -121,7 +121,7 @@ def nothing(duration_s: float = 60.0) -> ReportInput:
     n = empty.state.num_rows
     t = empty.state.column("t").to_numpy()
     state = _table(schema.STATE, {"t": t, "label": np.full(n, "insufficient", dtype=object)}, n)
-    meta = empty.meta | {"coverage": {}, "baseline": {}, "summary": {}}
+    meta = dict(empty.meta) | {"coverage": {}, "baseline": {}, "summary": {}}
     return ReportInput(empty.timeline, state, _events_table([]), meta)
 
 

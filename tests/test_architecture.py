@@ -1,4 +1,4 @@
-"""Imports point upstream; stages know no clock, thread or terminal; the package imports nothing heavy."""
+"""Imports point upstream; stages know no clock, thread or terminal; nothing heavy is imported."""
 
 from __future__ import annotations
 
@@ -73,7 +73,9 @@ def test_no_clock_print_or_thread_in_stages(path: Path) -> None:
         return
     tree = ast.parse(path.read_text(encoding="utf-8"))
     called = {
-        n.func.id for n in ast.walk(tree) if isinstance(n, ast.Call) and isinstance(n.func, ast.Name)
+        n.func.id
+        for n in ast.walk(tree)
+        if isinstance(n, ast.Call) and isinstance(n.func, ast.Name)
     }
     assert "print" not in called
     assert not {n.split(".")[0] for n in imports(path)} & {"time", "threading", "random"}

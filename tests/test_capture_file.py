@@ -130,7 +130,8 @@ def test_sound_alone(tmp_path: Path, name: str, codec: str) -> None:
     frames, blocks, source = read(path)
     assert frames == []
     assert source.info.views == 0
-    assert source.info.size == source.info.fps == ()
+    assert source.info.size == ()
+    assert source.info.fps == ()
     assert source.stills(4) == []
     assert blocks[0].t == 0
     assert {len(b.samples) for b in blocks[:-1]} == {960}

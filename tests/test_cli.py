@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from media import Audio, Video, wav_bytes, write_media
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -125,7 +126,11 @@ def nan_samples(folder: Path) -> Path:
 
 
 def very_wide(folder: Path) -> Path:
-    return write_media(folder / "wide.avi", Video("mjpeg", size=(10_000, 64), pix_fmt="yuvj420p", seconds=0.2), None)
+    return write_media(
+        folder / "wide.avi",
+        Video("mjpeg", size=(10_000, 64), pix_fmt="yuvj420p", seconds=0.2),
+        None,
+    )
 
 
 @pytest.mark.parametrize(
@@ -155,7 +160,9 @@ def test_what_is_odd_gives_a_finished_result_with_reasons(
         (("--config", "none.toml"), ("none.toml", "cannot be read")),
     ],
 )
-def test_wrong_options(cuesense: Run, tmp_path: Path, arguments: tuple[str, ...], words: tuple[str, ...]) -> None:
+def test_wrong_options(
+    cuesense: Run, tmp_path: Path, arguments: tuple[str, ...], words: tuple[str, ...]
+) -> None:
     path = write_media(tmp_path / "v.mp4", Video(), None)
     assert_user_error(cuesense("analyze", path, *arguments), *words)
 

@@ -12,7 +12,9 @@ from cuesense.types import F64, FaceCue, Reason, VideoFrame
 CONFIG = BodyConfig()
 
 
-def face(t: float, seat: int, box: tuple[float, ...], pose: tuple[float, ...] = (0, 0, 0)) -> FaceCue:
+def face(
+    t: float, seat: int, box: tuple[float, ...], pose: tuple[float, ...] = (0, 0, 0)
+) -> FaceCue:
     return FaceCue(
         t,
         seat,
@@ -28,7 +30,7 @@ def face(t: float, seat: int, box: tuple[float, ...], pose: tuple[float, ...] = 
 LEFT, RIGHT = (0.2, 0.3, 0.1, 0.2), (0.7, 0.3, 0.1, 0.2)
 
 
-def picture(changed: slice | None) -> np.ndarray:  # type: ignore[type-arg]
+def picture(changed: slice | None) -> np.ndarray:
     image = np.full((180, 320, 3), 100, np.uint8)
     if changed is not None:
         image[90:, changed] = 200
@@ -45,7 +47,7 @@ def test_motion_is_the_share_of_changed_pixels_of_the_person_who_moves() -> None
             motion, _ = body.push_face(face(t, seat, box))
             energies[t, seat] = (motion.energy, motion.reason)
     assert energies[0.0, 0][1] is Reason.DROPPED  # nothing to compare the first picture with
-    left, top, right, bottom = region(np.array(LEFT), np.array(RIGHT))
+    _, top, right, bottom = region(np.array(LEFT), np.array(RIGHT))
     assert right <= 0.5
     rows = np.arange(int(top * 180), int(np.ceil(bottom * 180)))
     assert energies[0.04, 0][0] == pytest.approx((rows >= 90).mean(), abs=0.01)

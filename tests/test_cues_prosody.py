@@ -63,10 +63,10 @@ def test_silence_reads_the_floor_and_has_no_tilt_even_with_a_constant_offset(
 
 def contour(depth_db: float, rate_hz: float, seconds: float) -> tuple[F64, F64]:
     """Level with one peak per cycle, and the peaks' hops."""
-    t: F64 = np.arange(round(seconds / HOP_S)) * HOP_S
-    level: F64 = -30.0 - depth_db / 2 * np.cos(2 * np.pi * rate_hz * t)
-    truth: F64 = (np.arange(int(seconds * rate_hz), dtype=np.float64) + 0.5) / rate_hz / HOP_S
-    return level, truth
+    t = np.arange(round(seconds / HOP_S)) * HOP_S
+    level = -30.0 - depth_db / 2 * np.cos(2 * np.pi * rate_hz * t)
+    truth = (np.arange(int(seconds * rate_hz)) + 0.5) / rate_hz / HOP_S
+    return np.asarray(level, np.float64), np.asarray(truth, np.float64)
 
 
 @pytest.mark.parametrize("rate_hz", [2.0, 4.0, 6.0, 8.0])

@@ -71,7 +71,7 @@ def harmonics(f0: F64, rate: int, amplitude: float = 0.05) -> F64:
     """A buzz with the F0 `f0` (n,) in Hz, ten harmonics at 6 dB per octave."""
     phase = 2 * np.pi * np.cumsum(f0) / rate
     overtones: F64 = np.array([np.sin(k * phase) / k for k in range(1, 11)])
-    return amplitude * overtones.sum(axis=0)
+    return np.asarray(amplitude * overtones.sum(axis=0))
 
 
 @pytest.fixture

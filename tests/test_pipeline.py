@@ -9,13 +9,13 @@ from typing import Self
 
 import numpy as np
 import pytest
-from media import Audio, Video, write_media
 
 from cuesense import open_source, run, schema
 from cuesense.capture import Source, SourceInfo
 from cuesense.config import Config
 from cuesense.pipeline import Findings
 from cuesense.types import AudioBlock, Moment, Packet, Reason, Role, VideoFrame
+from media import Audio, Video, write_media
 
 
 class Resplit:
@@ -60,7 +60,7 @@ class Resplit:
         self._source.__exit__(kind, error, trace)
 
 
-def rows(moments: list[Moment]) -> np.ndarray:  # type: ignore[type-arg]
+def rows(moments: list[Moment]) -> np.ndarray:
     return np.array([[p.values for p in m.people] for m in moments])
 
 

@@ -33,9 +33,12 @@ def script(seed: int, seconds: float = 60.0) -> F64:
 
 def mouths(speaks: F64, rng: np.random.Generator) -> F64:
     """Mouth motion, log-normal, smoothed as over a short window."""
-    raw = np.where(speaks > 0, rng.normal(-0.6, 0.9, speaks.shape), rng.normal(-3.0, 1.2, speaks.shape))
+    raw = np.where(
+        speaks > 0, rng.normal(-0.6, 0.9, speaks.shape), rng.normal(-3.0, 1.2, speaks.shape)
+    )
     kernel = np.ones(8) / 8
-    return np.exp(np.stack([np.convolve(c, kernel, "same") for c in raw.T], axis=1))
+    smooth: F64 = np.exp(np.stack([np.convolve(c, kernel, "same") for c in raw.T], axis=1))
+    return smooth
 
 
 def ticks(speech: F64, mouth: F64 | None, levels: F64 | None = None) -> list[RawTick]:
@@ -52,7 +55,9 @@ def ticks(speech: F64, mouth: F64 | None, levels: F64 | None = None) -> list[Raw
             VoiceCue(i / RATE, c, float(heard), 120.0, 0.9, float(level), 5.0, False)
             for c, level in enumerate(channels)
         )
-        result.append(RawTick(i / RATE, (faces[0], faces[1]), (None, None), voices, (0,) * len(voices)))
+        result.append(
+            RawTick(i / RATE, (faces[0], faces[1]), (None, None), voices, (0,) * len(voices))
+        )
     return result
 
 

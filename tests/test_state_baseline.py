@@ -22,7 +22,7 @@ def baseline(**changes: float) -> Baseline:
     return Baseline(**(settings | changes))
 
 
-def feed(b: Baseline, x: np.ndarray) -> int | None:  # type: ignore[type-arg]
+def feed(b: Baseline, x: np.ndarray) -> int | None:
     for i, value in enumerate(x):
         b.push(i / RATE, float(value))
         if b.zero is not None:
@@ -88,7 +88,9 @@ def test_the_mean_takes_what_is_there_with_its_sign() -> None:
     assert np.isnan(mean_of(np.full(3, np.nan), np.ones(3), np.ones(3), 0.0)[0])
 
 
-@pytest.mark.parametrize(("name", "listener"), [("left", "A"), ("right", "B"), ("A", "A"), ("B", "B")])
+@pytest.mark.parametrize(
+    ("name", "listener"), [("left", "A"), ("right", "B"), ("A", "A"), ("B", "B")]
+)
 def test_a_named_listener_is_known_from_the_start(name: str, listener: str) -> None:
     roles = Roles(name, 30.0, RATE)
     assert roles.listener == listener

@@ -1,4 +1,4 @@
-"""The grid takes the nearest cue, never waits for a stalled stream, and forgets nothing it needs."""
+"""The grid takes the nearest cue, never waits for a stalled stream, and forgets nothing due."""
 
 from __future__ import annotations
 

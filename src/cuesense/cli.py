@@ -96,7 +96,12 @@ def parser() -> argparse.ArgumentParser:
 
     p = verb("demo", _demo, "analyse the bundled sample and say where the report is")
     p.add_argument(
-        "-o", "--out", type=Path, metavar="DIR", default=Path("cuesense-demo"), help="session folder"
+        "-o",
+        "--out",
+        type=Path,
+        metavar="DIR",
+        default=Path("cuesense-demo"),
+        help="session folder",
     )
     p.add_argument("-q", "--quiet", action="store_true", help="no progress, only the result")
 

@@ -216,16 +216,18 @@ class Config:
     def load(cls, path: str | Path) -> Config:
         """Read a TOML file over the defaults.
 
-        Raises:
-            ParameterError: if the file cannot be read, is not TOML, holds an unknown key or a
-                value of the wrong type.
+        Raises
+        ------
+        ParameterError
+            If the file cannot be read, is not TOML, holds an unknown key or a
+            value of the wrong type.
         """
         path = Path(path)
         try:
             tree = tomllib.loads(path.read_text(encoding="utf-8"))
         except OSError as error:
             raise ParameterError(
-                f"config={str(path)!r} cannot be read ({error.strerror}); give an existing TOML file"
+                f"config={str(path)!r} cannot be read ({error.strerror}); give a TOML file"
             ) from error
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise ParameterError(f"config={str(path)!r} is not valid TOML: {error}") from error

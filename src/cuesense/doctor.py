@@ -78,7 +78,7 @@ def _cameras() -> Iterator[Finding]:
     import cv2
 
     # Absent cameras make OpenCV write warnings that would read as errors here.
-    cv2.setLogLevel(0)
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
     found = False
     for index in range(CAMERAS):
         camera = cv2.VideoCapture(index)
@@ -97,9 +97,13 @@ def _microphones() -> Finding:
     try:
         sounddevice = importlib.import_module("sounddevice")
     except OSError:
-        remedy = "PortAudio is missing: install libportaudio2 (Debian, Ubuntu); only live use needs it"
+        remedy = (
+            "PortAudio is missing: install libportaudio2 (Debian, Ubuntu); only live use needs it"
+        )
         return Finding("microphone", "warning", remedy)
     names = [d["name"] for d in sounddevice.query_devices() if d["max_input_channels"] > 0]
     if not names:
-        return Finding("microphone", "warning", "none found; recordings can be analysed all the same")
+        return Finding(
+            "microphone", "warning", "none found; recordings can be analysed all the same"
+        )
     return Finding("microphone", "ok", ", ".join(names))

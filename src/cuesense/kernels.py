@@ -19,12 +19,17 @@ def ema(x: F64, alpha: float, state: float | None = None) -> tuple[F64, float]:
     ``y[i] = y[i-1] + alpha (x[i] - y[i-1])``; where ``x`` is NaN, ``y`` stays; it starts at the
     first value that is there. ``alpha = 1 - exp(-dt / tau)``.
 
-    Args:
-        x: (n,), any unit.
-        alpha: in (0, 1].
-        state: last ``y``, or None at the start.
+    Parameters
+    ----------
+    x
+        (n,), any unit.
+    alpha
+        in (0, 1].
+    state
+        last ``y``, or None at the start.
 
-    Returns:
+    Returns
+    -------
         ``y`` (n,) and the state to go on with (NaN before the first value).
     """
     y = np.empty(len(x))

@@ -43,15 +43,24 @@ STILLS = 16
 class Findings:
     """What a run learned besides its moments: filled while it goes on, complete at its end.
 
-    Attributes:
-        end_s: time of the last packet, s.
-        notes: sentences for the user.
-        role_reason: how the listener was found.
-        uncalibrated: columns of each person whose baseline is not complete.
-        frames: pictures analysed.
-        problems: what went wrong while reading.
-        listener: "A" or "B".
-        samples: what the dyad's estimator was given, for the nulls (about 3 kB per s).
+    Attributes
+    ----------
+    end_s
+        time of the last packet, s.
+    notes
+        sentences for the user.
+    role_reason
+        how the listener was found.
+    uncalibrated
+        columns of each person whose baseline is not complete.
+    frames
+        pictures analysed.
+    problems
+        what went wrong while reading.
+    listener
+        "A" or "B".
+    samples
+        what the dyad's estimator was given, for the nulls (about 3 kB per s).
     """
 
     end_s: float = 0.0
@@ -69,14 +78,21 @@ def run(
 ) -> Iterator[Moment]:
     """Yield a `Moment` per tick (25 Hz) of an opened source, in order, to its end.
 
-    Args:
-        source: opened by `capture.open_source`.
-        config: settings; None takes the defaults.
-        findings: filled with what is known besides the moments.
+    Parameters
+    ----------
+    source
+        opened by `capture.open_source`.
+    config
+        settings; None takes the defaults.
+    findings
+        filled with what is known besides the moments.
 
-    Raises:
-        ModelError: if the face model can neither be found nor fetched.
-        CuesenseError: if a worker process fails again and again.
+    Raises
+    ------
+    ModelError
+        If the face model can neither be found nor fetched.
+    CuesenseError
+        If a worker process fails again and again.
     """
     config = config or Config()
     findings = findings if findings is not None else Findings()
@@ -122,9 +138,7 @@ class _Flow:
             config.people, config.voice, config.grid.rate_hz, channels, faces=video
         )
         alone = not video and channels == 1
-        self._people = People(
-            config, video=video, audio=channels > 0, seats=(True, not alone)
-        )
+        self._people = People(config, video=video, audio=channels > 0, seats=(True, not alone))
         self._turns = Turns(config.turns)
         self._modes = Modes(config.dyad)
         self._every = round(config.grid.rate_hz / config.dyad.rate_hz)

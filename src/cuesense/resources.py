@@ -10,8 +10,10 @@ def resource(relative: str) -> Path:
 
     A wheel carries these under ``cuesense/_data``; a checkout has them at its top level.
 
-    Raises:
-        FileNotFoundError: if it is in neither place.
+    Raises
+    ------
+    FileNotFoundError
+        If it is in neither place.
     """
     here = Path(__file__).resolve().parent
     for root in (here / "_data", here.parents[1]):

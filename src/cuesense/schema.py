@@ -150,7 +150,10 @@ TIMELINE: Final[tuple[Column, ...]] = (
     Column("t", "s", "time since the session's start", "float", 0, None, "grid"),
     Column("person", "", "A (left at the start) or B", "text", source="people"),
     Column("role", "", "partner (shares), listener (responds) or undecided", "text"),
-    *(Column(r, "", f"why {r.split('_')[0]} values are missing, else empty", "text") for r in REASONS),
+    *(
+        Column(r, "", f"why {r.split('_')[0]} values are missing, else empty", "text")
+        for r in REASONS
+    ),
     *VALUE_COLUMNS,
 )
 
@@ -175,7 +178,9 @@ EVIDENCE: Final[tuple[Column, ...]] = (
     _dyad("gaze_on_partner", "1", "share of time the listener looks at the partner", 0, 1),
     _dyad("ev_arousal", "nat", "log evidence of the arousal channel for the best mode", None, None),
     _dyad("ev_valence", "nat", "log evidence of the valence channel for the best mode", None, None),
-    _dyad("ev_events", "nat", "log evidence of nods and backchannels for the best mode", None, None),
+    _dyad(
+        "ev_events", "nat", "log evidence of nods and backchannels for the best mode", None, None
+    ),
     _dyad("ev_gaze", "nat", "log evidence of gaze for the best mode", None, None),
     _dyad("partner_slope", "SD/s", "slope of the partner's arousal over the last 10 s", None, None),
     _dyad("coverage_partner", "1", "share of the last 10 s with the partner's state", 0, 1),

@@ -62,11 +62,15 @@ GROUP_BATCHES = 12
 class Session:
     """A finished analysis.
 
-    Args:
-        path: its folder.
+    Parameters
+    ----------
+    path
+        its folder.
 
-    Raises:
-        OutputError: if the folder holds no session, or one of another schema version.
+    Raises
+    ------
+    OutputError
+        If the folder holds no session, or one of another schema version.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -112,25 +116,40 @@ def analyze(
 ) -> Session:
     """Analyse one recording, or two of the same conversation (person A's, then person B's).
 
-    Args:
-        *recordings: one or two media files.
-        out: the session folder; None takes ``<recording>.cuesense`` in the working folder.
-        listener: "left", "right", "A", "B" or "auto"; None takes the configuration's.
-        config: settings; None takes the defaults.
-        offset_s: s by which the second recording starts after the first; None aligns them by
-            their sound.
-        csv: also write the tables as CSV.
-        overwrite: replace a session of another recording.
-        progress: called about once per second of recording.
+    Parameters
+    ----------
+    *recordings
+        one or two media files.
+    out
+        the session folder; None takes ``<recording>.cuesense`` in the working folder.
+    listener
+        "left", "right", "A", "B" or "auto"; None takes the configuration's.
+    config
+        settings; None takes the defaults.
+    offset_s
+        s by which the second recording starts after the first; None aligns them by
+        their sound.
+    csv
+        also write the tables as CSV.
+    overwrite
+        replace a session of another recording.
+    progress
+        called about once per second of recording.
 
-    Returns:
+    Returns
+    -------
         The finished session.
 
-    Raises:
-        MediaError: if a recording cannot be opened.
-        OutputError: if the folder cannot be written or holds something else.
-        ParameterError: if an argument breaks its rule.
-        ModelError: if the face model cannot be had.
+    Raises
+    ------
+    MediaError
+        If a recording cannot be opened.
+    OutputError
+        If the folder cannot be written or holds something else.
+    ParameterError
+        If an argument breaks its rule.
+    ModelError
+        If the face model cannot be had.
     """
     config = config or Config()
     if listener is not None:
@@ -183,7 +202,9 @@ class Tally:
         for person, families in self._reasons.items():
             face, voice, state = families["face"], families["voice"], families["state"]
             # A cut-off or doubtful face still has values; silence is no gap in the voice.
-            faces = sum(face[r] for r in ("", "out_of_frame", "reassociated", "low_light", "blurred"))
+            faces = sum(
+                face[r] for r in ("", "out_of_frame", "reassociated", "low_light", "blurred")
+            )
             sound = n - sum(voice[r] for r in ("no_audio", "no_person", "dropped"))
             result[person] = {
                 "face": faces / n,
@@ -207,8 +228,10 @@ def _sha256(path: Path) -> str:
 def _folder(target: Path, hashes: list[str], overwrite: bool) -> Iterator[Path]:
     """Give a hidden folder to write into; put it in the target's place once all went well.
 
-    Raises:
-        OutputError: if the target cannot be written, or holds what must not be replaced.
+    Raises
+    ------
+    OutputError
+        If the target cannot be written, or holds what must not be replaced.
     """
     target = Path(os.path.abspath(target))
     _check_target(target, hashes, overwrite)
@@ -405,9 +428,7 @@ def _summary(
     state = Table(folder / "state.parquet").to_arrow(["label", "partner_arousal"])
     labels = np.array(state.column("label").to_pylist(), dtype=object)
     codes = np.array([schema.LABELS.index(x) for x in labels], dtype=np.intp)
-    events = [
-        Event(**row) for row in Table(folder / "events.parquet").to_arrow().to_pylist()
-    ]
+    events = [Event(**row) for row in Table(folder / "events.parquet").to_arrow().to_pylist()]
     duration = meta["source"]["duration_s"]
     return {
         "labels": {name: float(np.mean(labels == name)) for name in schema.LABELS}
@@ -469,8 +490,10 @@ def _plain(x: Any) -> Any:
 def write_report(session: Session) -> None:
     """Write a session's report anew.
 
-    Raises:
-        OutputError: if it cannot be written.
+    Raises
+    ------
+    OutputError
+        If it cannot be written.
     """
     from cuesense import report
 

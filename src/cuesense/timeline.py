@@ -133,8 +133,10 @@ def with_roles(rows: pa.Table, roles: Mapping[Person, Role]) -> pa.Table:
 class Table:
     """A finished table of a session, read when asked for.
 
-    Args:
-        path: a Parquet file.
+    Parameters
+    ----------
+    path
+        a Parquet file.
     """
 
     def __init__(self, path: Path) -> None:
@@ -160,9 +162,10 @@ class Table:
 
     def to_pandas(self, columns: Sequence[str] | None = None) -> pd.DataFrame:
         """Return the table, or some columns of it, as a pandas DataFrame."""
-        return self.to_arrow(columns).to_pandas()
+        frame: pd.DataFrame = self.to_arrow(columns).to_pandas()
+        return frame
 
-    def of(self, person: str, columns: Sequence[str]) -> dict[str, np.ndarray]:  # type: ignore[type-arg]
+    def of(self, person: str, columns: Sequence[str]) -> dict[str, np.ndarray]:
         """Return columns of one person of a timeline as arrays of one value per tick."""
         table = self.to_arrow(["person", *columns])
         mine = table.column("person").to_numpy(zero_copy_only=False) == person
@@ -170,4 +173,3 @@ class Table:
 
     def __repr__(self) -> str:
         return f"Table({self.path.name}: {len(self)} rows x {len(self.columns)} columns)"
-

@@ -113,17 +113,28 @@ Packet = VideoFrame | AudioBlock
 class FaceCue:
     """One person's face in one picture.
 
-    Attributes:
-        t: s.
-        seat: 0 or 1: which of the two people.
-        box: (4,) x, y, width, height of the face in [0, 1] of the picture.
-        landmarks: float32 (478, 3), x and y in [0, 1] of the picture, z in picture widths.
-        blendshapes: float32 (52,) in [0, 1], in the order of `schema.BLENDSHAPES`.
-        pose: (3,) head pitch, yaw, roll in rad (signs: see the module).
-        gaze: (2,) yaw, pitch in rad, of head and eyes together.
-        quality: [0, 1]; 0 where there is no face.
-        reason: why values are missing or doubtful.
-        others: how many further faces the last sweep saw.
+    Attributes
+    ----------
+    t
+        s.
+    seat
+        0 or 1: which of the two people.
+    box
+        (4,) x, y, width, height of the face in [0, 1] of the picture.
+    landmarks
+        float32 (478, 3), x and y in [0, 1] of the picture, z in picture widths.
+    blendshapes
+        float32 (52,) in [0, 1], in the order of `schema.BLENDSHAPES`.
+    pose
+        (3,) head pitch, yaw, roll in rad (signs: see the module).
+    gaze
+        (2,) yaw, pitch in rad, of head and eyes together.
+    quality
+        [0, 1]; 0 where there is no face.
+    reason
+        why values are missing or doubtful.
+    others
+        how many further faces the last sweep saw.
     """
 
     t: float
@@ -164,16 +175,26 @@ class FaceCue:
 class VoiceCue:
     """One hop (16 ms) of one audio channel, whoever speaks.
 
-    Attributes:
-        t: s, centre of the hop.
-        channel: index over all views' channels; a mono recording has channel 0 only.
-        speech: probability of speech in [0, 1], NaN where there is no sound.
-        f0_hz: fundamental frequency, NaN where unvoiced.
-        voicing: voicing confidence in [0, 1].
-        loudness_db: A-weighted level, dB re full scale; NaN where there is no sound.
-        spectral_tilt_db: level below minus above 1 kHz, dB; NaN where silent.
-        nucleus: True where a syllable nucleus (its intensity peak) falls into this hop.
-        reason: why values are missing.
+    Attributes
+    ----------
+    t
+        s, centre of the hop.
+    channel
+        index over all views' channels; a mono recording has channel 0 only.
+    speech
+        probability of speech in [0, 1], NaN where there is no sound.
+    f0_hz
+        fundamental frequency, NaN where unvoiced.
+    voicing
+        voicing confidence in [0, 1].
+    loudness_db
+        A-weighted level, dB re full scale; NaN where there is no sound.
+    spectral_tilt_db
+        level below minus above 1 kHz, dB; NaN where silent.
+    nucleus
+        True where a syllable nucleus (its intensity peak) falls into this hop.
+    reason
+        why values are missing.
     """
 
     t: float
@@ -225,13 +246,20 @@ class PersonState:
 class DyadState:
     """The listener's mode at one tick (5 Hz).
 
-    Attributes:
-        t: s.
-        label: "mirroring", "regulating", "disengaged", "no demand" or "insufficient".
-        reason: why the label is "insufficient" or "no demand"; else "".
-        variant: "sharing", "escalating" or "".
-        p: posterior of mirroring, regulating, disengaged, summing to 1 (NaN if not computable).
-        evidence: the numbers that the posterior rests on, by `schema.STATE` column name.
+    Attributes
+    ----------
+    t
+        s.
+    label
+        "mirroring", "regulating", "disengaged", "no demand" or "insufficient".
+    reason
+        why the label is "insufficient" or "no demand"; else "".
+    variant
+        "sharing", "escalating" or "".
+    p
+        posterior of mirroring, regulating, disengaged, summing to 1 (NaN if not computable).
+    evidence
+        the numbers that the posterior rests on, by `schema.STATE` column name.
     """
 
     t: float

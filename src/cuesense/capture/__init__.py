@@ -21,16 +21,26 @@ __all__ = ["Source", "SourceInfo", "open_source"]
 class SourceInfo:
     """What a source holds.
 
-    Attributes:
-        paths: the files (one, or one per person).
-        duration_s: s, NaN if unknown; from the container, so a truncated file may be shorter.
-        views: number of pictures (0 audio only, 1, or 2: one per person).
-        size: (width, height) in px of each picture, upright, as delivered; by `VideoFrame.view`.
-        fps: average frame rate of each picture, NaN if unknown.
-        rate: audio sampling rate in Hz of each file, 0 without sound; by `AudioBlock.view`.
-        channels: audio channels of each file, 0 without sound.
-        offset_s: s by which the second recording starts after the first.
-        notes: sentences for the user (rotation applied, no sound, …).
+    Attributes
+    ----------
+    paths
+        the files (one, or one per person).
+    duration_s
+        s, NaN if unknown; from the container, so a truncated file may be shorter.
+    views
+        number of pictures (0 audio only, 1, or 2: one per person).
+    size
+        (width, height) in px of each picture, upright, as delivered; by `VideoFrame.view`.
+    fps
+        average frame rate of each picture, NaN if unknown.
+    rate
+        audio sampling rate in Hz of each file, 0 without sound; by `AudioBlock.view`.
+    channels
+        audio channels of each file, 0 without sound.
+    offset_s
+        s by which the second recording starts after the first.
+    notes
+        sentences for the user (rotation applied, no sound, …).
     """
 
     paths: tuple[Path, ...]
@@ -80,16 +90,24 @@ def open_source(
 ) -> Source:
     """Open one recording, or two of the same conversation (one per person: A, then B).
 
-    Args:
-        *paths: one or two files.
-        offset_s: s by which the second recording starts after the first; None aligns the two by
-            cross-correlating their sound.
-        max_side: px; larger pictures are reduced.
-        block_s: s; audio block length.
+    Parameters
+    ----------
+    *paths
+        one or two files.
+    offset_s
+        s by which the second recording starts after the first; None aligns the two by
+        cross-correlating their sound.
+    max_side
+        px; larger pictures are reduced.
+    block_s
+        s; audio block length.
 
-    Raises:
-        MediaError: if a file is missing, unreadable, or holds neither picture nor sound.
-        ParameterError: if no or more than two paths are given.
+    Raises
+    ------
+    MediaError
+        If a file is missing, unreadable, or holds neither picture nor sound.
+    ParameterError
+        If no or more than two paths are given.
     """
     from cuesense.capture.file import open_files
 

@@ -72,17 +72,22 @@ def grey(image: npt.NDArray[np.uint8], side: int) -> npt.NDArray[np.uint8]:
 def region(box: F64, other: F64 | None) -> F64:
     """Return a person's region (left, top, right, bottom) in [0, 1] from the face box(es).
 
-    Args:
-        box: (4,) x, y, width, height of the person's face.
-        other: the other person's face in the same picture, or None.
+    Parameters
+    ----------
+    box
+        (4,) x, y, width, height of the person's face.
+    other
+        the other person's face in the same picture, or None.
     """
     x, y, w, h = box
     centre = x + w / 2
     left, right = centre - SHOULDERS * w, centre + SHOULDERS * w
     if other is not None:
         halfway = (centre + other[0] + other[2] / 2) / 2
-        left, right = (left, min(right, halfway)) if halfway > centre else (max(left, halfway), right)
-    return np.clip([left, y - ABOVE * h, right, 1.0], 0.0, 1.0)
+        left, right = (
+            (left, min(right, halfway)) if halfway > centre else (max(left, halfway), right)
+        )
+    return np.clip(np.array([left, y - ABOVE * h, right, 1.0], np.float64), 0.0, 1.0)
 
 
 def swings(
@@ -94,13 +99,20 @@ def swings(
     period of `high_hz` and of `low_hz`; a nod is a run of at least two swings. `state` is
     updated. A missing angle ends what is under way.
 
-    Args:
-        t: s.
-        angle: rad, or NaN.
-        state: of this person and angle.
-        least: rad.
-        low_hz: slowest nod.
-        high_hz: fastest nod.
+    Parameters
+    ----------
+    t
+        s.
+    angle
+        rad, or NaN.
+    state
+        of this person and angle.
+    least
+        rad.
+    low_hz
+        slowest nod.
+    high_hz
+        fastest nod.
     """
     if not np.isfinite(angle):
         done = _finish(state)

@@ -50,9 +50,12 @@ class _Seat:
 class Dynamics:
     """Stage: `FaceCue` -> `FaceFeatures` and blinks.
 
-    Args:
-        aspect: width / height of each view's picture.
-        window_s: s over which speeds are averaged.
+    Parameters
+    ----------
+    aspect
+        width / height of each view's picture.
+    window_s
+        s over which speeds are averaged.
     """
 
     def __init__(self, aspect: tuple[float, ...], window_s: float) -> None:

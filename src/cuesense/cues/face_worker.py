@@ -24,16 +24,17 @@ from dataclasses import dataclass
 from multiprocessing.shared_memory import SharedMemory
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final, Protocol
+from zipfile import BadZipFile
 
 import numpy as np
 
 from cuesense.config import Faces as FacesConfig
-from cuesense.cues.seats import Look, Order
+from cuesense.cues.sightings import Look, Order
 from cuesense.errors import ModelError
 from cuesense.types import U8
 
 if TYPE_CHECKING:
-    from cuesense.cues.face_tracker import Tracker
+    from cuesense.cues.face_tracker import Sweeper, Tracker
 
 NOWHERE: Final = "http://127.0.0.1:9"
 """A proxy that nobody serves: the vendor's library has no business on the network."""
@@ -66,23 +67,35 @@ class Trackers:
     """The trackers of one worker, each made at its first order and kept."""
 
     def __init__(self, setup: Setup) -> None:
-        from cuesense.cues.face_tracker import Sweeper
-
         self._setup = setup
-        self._sweeper = Sweeper(setup.model, setup.config)
+        self._sweeper: Sweeper | None = None
         self._trackers: dict[int, Tracker] = {}
 
     def look(self, image: U8, t: float, orders: Sequence[tuple[int, Order]]) -> dict[int, Look]:
-        """Return what each ordered tracker saw in the picture."""
-        from cuesense.cues.face_tracker import Tracker
+        """Return what each ordered tracker saw in the picture.
 
-        looks = {}
-        for number, order in orders:
+        Raises
+        ------
+        ModelError
+            If the model file cannot be used.
+        """
+        return {number: self._tracker(number).look(image, t, order) for number, order in orders}
+
+    def _tracker(self, number: int) -> Tracker:
+        from cuesense.cues.face_tracker import Sweeper, Tracker
+
+        setup = self._setup
+        try:
+            if self._sweeper is None:
+                self._sweeper = Sweeper(setup.model, setup.config)
             if number not in self._trackers:
-                setup = self._setup
                 self._trackers[number] = Tracker(setup.model, setup.config, self._sweeper)
-            looks[number] = self._trackers[number].look(image, t, order)
-        return looks
+        except (RuntimeError, ValueError, OSError, KeyError, BadZipFile) as error:
+            raise ModelError(
+                f"face model {setup.model} cannot be used: {error}; "
+                "run 'cuesense models verify' and fetch it again"
+            ) from error
+        return self._trackers[number]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -96,6 +109,11 @@ class Picture:
 
 class Worker(Protocol):
     """Something that looks at pictures: `send`, and later `receive` in the same order."""
+
+    @property
+    def pid(self) -> int:
+        """The number of the process that it runs in."""
+        ...
 
     def send(self, picture: Picture, t: float, orders: dict[int, Order]) -> None:
         """Ask what the ordered trackers see in a picture."""
@@ -120,6 +138,11 @@ class LocalWorker:
     def __init__(self, setup: Setup) -> None:
         self._trackers = Trackers(setup)
         self._done: deque[dict[int, Look]] = deque()
+
+    @property
+    def pid(self) -> int:
+        """This very process's number."""
+        return os.getpid()
 
     def send(self, picture: Picture, t: float, orders: dict[int, Order]) -> None:
         """Look at once."""
@@ -203,8 +226,10 @@ class ProcessWorker:
     def send(self, picture: Picture, t: float, orders: dict[int, Order]) -> None:
         """Ask what the ordered trackers see in a picture of the ring.
 
-        Raises:
-            WorkerGoneError: if the process has ended.
+        Raises
+        ------
+        WorkerGoneError
+            if the process has ended.
         """
         shape = picture.image.shape
         self._write(Task(picture.memory, picture.offset, shape, t, tuple(orders.items())))
@@ -212,9 +237,12 @@ class ProcessWorker:
     def receive(self) -> dict[int, Look]:
         """Wait for the oldest result.
 
-        Raises:
-            WorkerGoneError: if the process has ended.
-            ModelError: if it could not load the model.
+        Raises
+        ------
+        WorkerGoneError
+            if the process has ended.
+        ModelError
+            if it could not load the model.
         """
         try:
             answer = pickle.load(self._from)
@@ -275,26 +303,21 @@ def _serve(requests: IO[bytes], answers: IO[bytes]) -> None:
     setup: Setup = pickle.load(requests)
     from cuesense.cues import face_tracker  # noqa: F401  (seconds; while the parent decodes)
 
+    trackers = Trackers(setup)
     memories: dict[str, SharedMemory] = {}
-    trackers: Trackers | None = None
     while True:
         try:
             task: Task = pickle.load(requests)
         except EOFError:
             return
+        if task.memory not in memories:
+            memories[task.memory] = _attach(task.memory)
+        image = np.ndarray(task.shape, np.uint8, memories[task.memory].buf, task.offset)
         answer: dict[int, Look] | ModelError
         try:
-            if trackers is None:
-                trackers = Trackers(setup)
-            if task.memory not in memories:
-                memories[task.memory] = _attach(task.memory)
-            image = np.ndarray(task.shape, np.uint8, memories[task.memory].buf, task.offset)
             answer = trackers.look(image, task.t, task.orders)
-        except (RuntimeError, ValueError, OSError, KeyError) as error:
-            answer = ModelError(
-                f"face model {setup.model} does not work: {error}; "
-                "run 'cuesense models verify' and fetch it again"
-            )
+        except ModelError as error:
+            answer = error
         pickle.dump(answer, answers, pickle.HIGHEST_PROTOCOL)
         answers.flush()
 

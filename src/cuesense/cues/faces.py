@@ -29,7 +29,8 @@ from cuesense.cues.face_worker import (
     Worker,
     WorkerGoneError,
 )
-from cuesense.cues.seats import Detection, Look, Order, Seats, Verdict
+from cuesense.cues.seats import Seats
+from cuesense.cues.sightings import Detection, Look, Order, Verdict
 from cuesense.errors import ModelError
 from cuesense.types import FaceCue, Reason, VideoFrame
 
@@ -58,15 +59,22 @@ class _View:
 class Faces:
     """Both people's faces, picture by picture. A context manager: it owns the worker processes.
 
-    Args:
-        config: the faces' settings.
-        model: path of face_landmarker.task.
-        sizes: (width, height) of each view's pictures: one view with both people, or one each.
-        stills: pictures spread over the recording, from which the two people are chosen; without
-            them the first pictures decide.
+    Parameters
+    ----------
+    config
+        the faces' settings.
+    model
+        path of face_landmarker.task.
+    sizes
+        (width, height) of each view's pictures: one view with both people, or one each.
+    stills
+        pictures spread over the recording, from which the two people are chosen; without
+        them the first pictures decide.
 
-    Raises:
-        ModelError: if the model cannot be used, or a worker process keeps dying.
+    Raises
+    ------
+    ModelError
+        if the model cannot be used, or a worker process keeps dying.
     """
 
     def __init__(
@@ -78,12 +86,13 @@ class Faces:
         stills: Sequence[VideoFrame] = (),
     ) -> None:
         self._config = config
+        self._depth = max(config.depth, 1)
         self._setup = Setup(Path(model), config)
         self._stills = tuple(stills)
         views = len(sizes)
         self._seats = Seats(config, views)
         self._views = [_View() for _ in range(views)]
-        self._ring = Ring(views * config.depth + 1) if config.workers else None
+        self._ring = Ring(views * self._depth + 1) if config.workers else None
         self._workers: list[Worker] = []
         self._died: dict[int, int] = {}  # worker -> picture at which it was last restarted
         self._flight: deque[_InFlight] = deque()
@@ -115,6 +124,11 @@ class Faces:
         self._workers = []
         if self._ring is not None:
             self._ring.close()
+
+    @property
+    def processes(self) -> tuple[int, ...]:
+        """The numbers of the processes that the trackers run in."""
+        return tuple(worker.pid for worker in self._workers)
 
     @property
     def events(self) -> tuple[tuple[float, int], ...]:
@@ -154,8 +168,8 @@ class Faces:
         if view.sent == 0:
             first = self._seats.begin(frame.view, frame.t, self._sweep([frame])[0])
             follow = {seat: Order(rest=order.rest) for seat, order in first.items()}
-            view.orders.extend([first, *[follow] * (self._config.depth - 1)])
-        while view.awaited >= self._config.depth:
+            view.orders.extend([first, *[follow] * (self._depth - 1)])
+        while view.awaited >= self._depth:
             self._collect()
         self._send(frame, view)
         return self._hand_over()
@@ -203,9 +217,7 @@ class Faces:
         verdicts = self._seats.observe(entry.view, entry.index, entry.t, looks)
         view = self._views[entry.view]
         view.awaited -= 1
-        view.orders.append(
-            self._seats.orders(entry.view, entry.index + self._config.depth, entry.t)
-        )
+        view.orders.append(self._seats.orders(entry.view, entry.index + self._depth, entry.t))
         others = self._seats.others[entry.view]
         for seat in seats:
             self._due.append(_cue(entry.t, seat, verdicts[seat], others, seat in dropped))
@@ -234,8 +246,10 @@ class Faces:
     def _replace(self, number: int) -> None:
         """Start a new worker for one that ended; what it was asked is dropped.
 
-        Raises:
-            ModelError: if it ended only a moment ago, too.
+        Raises
+        ------
+        ModelError
+            if it ended only a moment ago, too.
         """
         last = self._died.get(number)
         words = self._workers[number].last_words()
@@ -270,10 +284,17 @@ class Faces:
         order = Order(rest=True, sweep=self._config.min_face)
         for start in range(0, len(frames), count):
             batch = list(enumerate(frames[start : start + count]))
-            for number, frame in batch:
-                self._workers[number].send(self._picture(frame), frame.t, {number: order})
-            for number, _ in batch:
-                found.append(self._workers[number].receive()[number].swept or ())
+            try:
+                for number, frame in batch:
+                    self._workers[number].send(self._picture(frame), frame.t, {number: order})
+                for number, _ in batch:
+                    found.append(self._workers[number].receive()[number].swept or ())
+            except WorkerGoneError as error:
+                words = " | ".join(w.last_words() for w in self._workers)
+                raise ModelError(
+                    f"a face worker process ended at its start (last words: {words}); "
+                    "run 'cuesense doctor', or set faces.workers = 0"
+                ) from error
         return found
 
 

@@ -78,20 +78,26 @@ _LOOK: Final = {
 def space(landmarks: npt.NDArray[np.floating], aspect: float) -> F64:
     """Return landmarks in a right-handed space in picture widths: x right, y up, z to the camera.
 
-    Args:
-        landmarks: (..., n, 3).
-        aspect: width / height of the picture.
+    Parameters
+    ----------
+    landmarks
+        (..., n, 3).
+    aspect
+        width / height of the picture.
 
-    Returns:
+    Returns
+    -------
+    ndarray
         (..., n, 3), picture widths.
     """
-    return np.asarray(landmarks, float) * (1.0, -1.0 / aspect, -1.0)
+    return np.asarray(landmarks, np.float64) * np.array([1.0, -1.0 / aspect, -1.0])
 
 
 def box(landmarks: npt.NDArray[np.floating]) -> F64:
     """Return x, y, width, height of the face's outline, (4,), in the units of x and y."""
-    low = landmarks[:468, :2].min(axis=0)
-    return np.r_[low, landmarks[:468, :2].max(axis=0) - low].astype(float)
+    points = np.asarray(landmarks[:468, :2], float)
+    low = points.min(axis=0)
+    return np.r_[low, points.max(axis=0) - low]
 
 
 def rotation(landmarks: npt.NDArray[np.floating], aspect: float) -> F64:
@@ -104,8 +110,10 @@ def rotation(landmarks: npt.NDArray[np.floating], aspect: float) -> F64:
     rad of yaw over +-20 % of the crop, against 0.01 here), and it gave 34 degrees for a photograph
     taken at 45, against 43 here.
 
-    Raises:
-        numpy.linalg.LinAlgError: if landmarks are NaN.
+    Raises
+    ------
+    numpy.linalg.LinAlgError
+        if landmarks are NaN.
     """
     points = space(landmarks[RIGID_POINTS], aspect)
     points -= _WEIGHT @ points
@@ -148,12 +156,18 @@ def pose(landmarks: npt.NDArray[np.floating], aspect: float) -> F64:
 def shape(landmarks: npt.NDArray[np.floating], aspect: float, pose: F64) -> F64:
     """Return the face without the head's place, size and pose.
 
-    Args:
-        landmarks: (478, 3).
-        aspect: width / height of the picture.
-        pose: (3,) pitch, yaw, roll in rad.
+    Parameters
+    ----------
+    landmarks
+        (478, 3).
+    aspect
+        width / height of the picture.
+    pose
+        (3,) pitch, yaw, roll in rad.
 
-    Returns:
+    Returns
+    -------
+    ndarray
         (468, 3): origin midway between the eyes, x to the picture's right along the head, y up,
         z out of the face, in units of the distance between the eyes' centres.
     """
@@ -247,18 +261,25 @@ def quality(
 ) -> float:
     """Return how far a face can be trusted, [0, 1]: the product of five ramps.
 
-    Args:
-        width_px: width of the face; 0 at 20 px, 1 from 60 px.
-        sharpness: see `face_worker.look_of`; 0 at 0.02, 1 from 0.08.
-        light: mean grey level 0-255; 0 at half of `low_light`, 1 from 1.5 times it.
-        inside: share of the face in the picture; 0 at 0.6, 1 from 0.98.
-        pose: (3,) rad; the angle between nose and camera: 1 up to 0.6 rad, 0 from 1.3.
-        low_light: grey level below which it is too dark.
+    Parameters
+    ----------
+    width_px
+        width of the face; 0 at 20 px, 1 from 60 px.
+    sharpness
+        see `face_tracker.light_and_sharpness`; 0 at 0.04, 1 from 0.12.
+    light
+        mean grey level 0-255; 0 at half of `low_light`, 1 from 1.5 times it.
+    inside
+        share of the face in the picture; 0 at 0.6, 1 from 0.98.
+    pose
+        (3,) rad; the angle between nose and camera: 1 up to 0.6 rad, 0 from 1.3.
+    low_light
+        grey level below which it is too dark.
     """
     away = float(np.arccos(np.clip(np.cos(pose[0]) * np.cos(pose[1]), -1, 1)))
     return (
         _ramp(width_px, 20, 60)
-        * _ramp(sharpness, 0.02, 0.08)
+        * _ramp(sharpness, 0.04, 0.12)
         * _ramp(light, 0.5 * low_light, 1.5 * low_light)
         * _ramp(inside, 0.6, 0.98)
         * _ramp(-away, -1.3, -0.6)

@@ -12,7 +12,7 @@ compared with the running means of both people as a margin in [-1, 1],
 
 Where place and margin do not make it clear, the face is taken but the doubt is told: an event, and
 `Reason.REASSOCIATED` for a second. Where the margin says that both trackers follow the other
-person, they change seats, with the same flag. Places are in picture widths.
+person, they change seats, with the same flag. Places are in picture lengths.
 """
 
 from __future__ import annotations
@@ -20,12 +20,23 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import permutations
-from typing import Final, NamedTuple
 
 import numpy as np
 
 from cuesense.config import Faces as FacesConfig
-from cuesense.types import F32, F64, Reason
+from cuesense.cues.sightings import (
+    COLOUR_SD,
+    COLOURS,
+    Detection,
+    Face,
+    Look,
+    Order,
+    Place,
+    Verdict,
+    distance,
+    margin,
+)
+from cuesense.types import F64, Reason
 
 SAME = 0.4
 """Two trackers whose faces are closer than this (in sizes) follow one and the same face."""
@@ -37,8 +48,6 @@ NEAR, SPEED, NEAR_MOST = 0.5, 3.0, 2.0
 """A face is where it is expected within 0.5 sizes + 3 sizes/s, at most 2 sizes."""
 CLEAR, STRANGE, AGAINST = 0.3, 0.1, -0.3
 """Margins from which identity speaks clearly for a seat, hardly, and clearly against it."""
-SEPARATION = 2.0
-"""Distance between two people's identities below which they look too alike to compare."""
 LEARNT = 15
 """Pictures after which a running mean is fit to be compared with."""
 MEMORY = 600
@@ -55,6 +64,8 @@ SETTLE_S = 1.0
 """s that a second person is waited for at the start, when no stills were given."""
 DOUBT_S = 1.0
 """s for which a doubtful return is marked."""
+TIE = 0.2
+"""Of two trackers on one face: a smaller difference in fit does not tell whose it is."""
 RIVAL = 1.0
 """Two ways to seat the found faces whose costs differ by less leave a doubt."""
 SURE = 0.7
@@ -68,95 +79,6 @@ PATIENCE_S = 10.0
 """s of fruitless search after which sweeps become as rare as while both are tracked."""
 LEAST_SHARE = 0.35
 """A late second person must be at least this large, as share of the first."""
-COLOURS: Final = 45
-"""Length of an appearance; the last numbers of an identity."""
-GEOMETRY_SD, COLOUR_SD = 0.027, 0.035
-"""Usual spread within one person (measured on 20 faces of 10 clips) of log distances and colours.
-Between people it was 2.5 and 4.5 times as much."""
-
-
-class Place(NamedTuple):
-    """Centre and size of a face, in picture widths."""
-
-    x: float
-    y: float
-    size: float
-
-
-def distance(a: Place, b: Place) -> float:
-    """Return the distance of two faces' centres in sizes of the larger."""
-    return float(np.hypot(a.x - b.x, a.y - b.y)) / max(a.size, b.size)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Detection:
-    """A face that a sweep found; `appearance` (45,) are the colours around it."""
-
-    place: Place
-    score: float
-    appearance: F64
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Face:
-    """A face that a tracker read. Fields as in `types.FaceCue`, and `identity` (66,)."""
-
-    place: Place
-    box: F64
-    landmarks: F32
-    blendshapes: F32
-    pose: F64
-    gaze: F64
-    quality: float
-    reason: Reason
-    identity: F64
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Look:
-    """What one tracker saw in one picture; `swept` is None where it did not sweep."""
-
-    face: Face | None = None
-    swept: tuple[Detection, ...] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Order:
-    """What a tracker is to do with a picture.
-
-    Attributes:
-        start: look for the face afresh here.
-        rest: do not look at all.
-        sweep: find all faces at least this wide, in picture widths; 0: no sweep.
-    """
-
-    start: Place | None = None
-    rest: bool = False
-    sweep: float = 0.0
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Verdict:
-    """What is said of one seat in one picture: the face, or None with the reason."""
-
-    face: Face | None
-    reason: Reason
-
-
-def identity(signature: F64, appearance: F64) -> F64:
-    """Return geometry and colours as one vector (66,) in which one person's spread is about 1."""
-    return np.r_[
-        signature / (GEOMETRY_SD * np.sqrt(len(signature))),
-        appearance / (COLOUR_SD * np.sqrt(len(appearance))),
-    ]
-
-
-def margin(x: F64, own: F64, other: F64, alike: float = 0.0) -> float:
-    """Return how much better `x` fits `own` than `other`, [-1, 1]; `alike` if they are that."""
-    apart = float(np.linalg.norm(own - other))
-    if apart < SEPARATION:
-        return alike
-    return float(np.linalg.norm(x - other) - np.linalg.norm(x - own)) / apart
 
 
 @dataclass(slots=True)
@@ -170,6 +92,7 @@ class _Seat:
     since: int | None = None  # first picture whose look counts; None: the tracker rests
     begun: float = -np.inf  # when the tracker was started
     start: Place | None = None  # to be started here with the next order
+    aim: Place | None = None  # where it was started, until it is seen there
     unsure: bool = False
     doubt_until: float = -np.inf
     mean: F64 | None = None
@@ -192,20 +115,28 @@ class _Seat:
         known = [p for p in (self.expected(t), self.place) if p is not None]
         return min((distance(place, p) for p in known), default=0.0)
 
+    def missing(self, index: int) -> bool:
+        """Return whether this person is neither seen in the picture nor about to be looked for."""
+        waiting = self.start is not None or (self.since is not None and self.since > index)
+        return not self.held and not waiting
+
     def release(self) -> None:
-        self.since, self.start, self.held = None, None, False
+        self.since, self.start, self.aim, self.held = None, None, None, False
 
     def send_to(self, place: Place, unsure: bool) -> None:
         self.release()
-        self.start, self.unsure = place, unsure
+        self.start, self.aim, self.unsure = place, place, unsure
 
 
 class Seats:
     """Keeps two people apart. State in, orders out; no pictures, no clock.
 
-    Args:
-        config: the faces' settings.
-        views: 1 (both people in one picture) or 2 (one picture each: A, then B).
+    Parameters
+    ----------
+    config
+        the faces' settings.
+    views
+        1 (both people in one picture) or 2 (one picture each: A, then B).
     """
 
     def __init__(self, config: FacesConfig, views: int) -> None:
@@ -321,23 +252,26 @@ class Seats:
     def orders(self, view: int, index: int, t: float) -> dict[int, Order]:
         """Return what the trackers are to do with the view's picture `index`.
 
-        Args:
-            view: which view.
-            index: of the picture that the orders are for.
-            t: s, time of the last picture observed.
+        Parameters
+        ----------
+        view
+            which view.
+        index
+            of the picture that the orders are for.
+        t
+            s, time of the last picture observed.
         """
         orders = self._orders(view, index, t)
-        missing = [s for s in self._seats if s.view == view and not s.held]
-        searching = any(s.start is None and (s.since is None or s.since < index) for s in missing)
-        gone = min((t - max(s.seen, self._settled_at[view]) for s in missing), default=0.0)
-        often = searching and gone < PATIENCE_S
-        if t - self._swept_at[view] >= (self._config.search_s if often else self._config.sweep_s):
+        unseen = [s for s in self._seats if s.view == view and not s.held]
+        gone = min((t - max(s.seen, self._settled_at[view]) for s in unseen), default=np.inf)
+        pause = self._config.search_s if gone < PATIENCE_S else self._config.sweep_s
+        if t - self._swept_at[view] >= pause:
             numbers = self.of(view)
             sweeper = numbers[self._sweeps[view] % len(numbers)]
             self._sweeps[view] += 1
             self._swept_at[view] = t
             smallest = self._config.min_face
-            if not missing:  # what is there is known: only faces of that order matter
+            if not unseen:  # what is there is known: only faces of that order matter
                 sizes = [s.place.size for s in self._seats if s.view == view and s.place]
                 smallest = max(smallest, 0.6 * min(sizes))
             orders[sweeper] = replace(orders[sweeper], sweep=smallest)
@@ -403,12 +337,15 @@ class Seats:
         for seat in self._seats:
             face = faces[seat.number]
             cost.append(seat.off(face.place, t) - 2 * self._margin(seat, face.identity))
-        loser = self._seats[0 if cost[0] > cost[1] else 1]
-        winner = self._other(loser)
-        if abs(cost[0] - cost[1]) < 0.2:
-            self._doubt(winner, t)
-        loser.unsure = loser.unsure or abs(cost[0] - cost[1]) < 0.2
+        first, second = self._seats
+        if first.taken != second.taken:
+            loser, close = (second if first.taken else first), False
+        else:
+            loser, close = (first if cost[0] > cost[1] else second), abs(cost[0] - cost[1]) < TIE
+        if close:
+            self._doubt(self._other(loser), t)
         loser.release()
+        loser.unsure = loser.unsure or close
         del faces[loser.number]
 
     def _accept(self, seat: _Seat, face: Face, t: float) -> bool:
@@ -457,9 +394,12 @@ class Seats:
 
     def _take_sweep(self, view: int, index: int, t: float, found: tuple[Detection, ...]) -> None:
         """Count further faces, and send trackers of missing people to where a face was found."""
-        held = [s.place for s in self._seats if s.view == view and s.held and s.place]
-        free = tuple(d for d in found if all(distance(d.place, p) > APART for p in held))
-        if len(held) == len(self.of(view)):
+        seats = [s for s in self._seats if s.view == view]
+        claimed = [s.place if s.held else s.aim for s in seats if not s.missing(index)]
+        free = tuple(
+            d for d in found if all(p is None or distance(d.place, p) > APART for p in claimed)
+        )
+        if all(s.held for s in seats):
             before = self._last_sweep[view]  # what is no face seldom lasts
             self._bystanders[view] = [
                 d.place
@@ -480,14 +420,7 @@ class Seats:
         self._last_sweep[view] = found
 
     def _seat(self, view: int, t: float, free: tuple[Detection, ...], index: int = 0) -> None:
-        lost = [
-            s
-            for s in self._seats
-            if s.view == view
-            and not s.held
-            and s.start is None
-            and (s.since is None or s.since <= index)
-        ]
+        lost = [s for s in self._seats if s.view == view and s.missing(index)]
         known = [s for s in lost if s.place is not None]
         left = [d for d in self._return(known, t, free) if d.score >= SURE]
         empty = [s for s in lost if s.place is None]
@@ -498,15 +431,14 @@ class Seats:
             if len(left) >= len(empty) or t >= self._settled_at[view] or self._views == 2:
                 chosen = sorted(left[: len(empty)], key=lambda d: d.place.x)
                 for seat, one in zip(empty, chosen, strict=False):
-                    seat.place = one.place
                     seat.send_to(one.place, unsure=False)
             return
-        size = max(s.place.size for s in self._seats if s.view == view and s.place)
+        known_places = [s.place or s.aim for s in self._seats if s.view == view]
+        size = max((p.size for p in known_places if p is not None), default=0.0)
         before = self._last_sweep[view]
         for one in left:
             stays = any(distance(one.place, d.place) < APART for d in before)
             if stays and one.place.size >= LEAST_SHARE * size:
-                empty[0].place = one.place
                 empty[0].send_to(one.place, unsure=False)
                 return
 
@@ -560,4 +492,4 @@ def _follow(seat: _Seat, face: Face, t: float) -> None:
         seat.velocity = before + 0.3 * (step - before)
     else:
         seat.velocity = None
-    seat.place, seat.seen, seat.taken, seat.held = face.place, t, True, True
+    seat.place, seat.seen, seat.taken, seat.held, seat.aim = face.place, t, True, True, None

@@ -102,7 +102,7 @@ class Voice:
             cues = self.flush() + self._gap(start)
             self._stretch = self._begin()
         else:
-            self._repeats = late < (0.0 if self._repeats else -JITTER_S)
+            self._repeats = late < (-1 / self._rate if self._repeats else -JITTER_S)
             if self._repeats:
                 samples = samples[round(-late * self._rate) :]
                 late = 0.0

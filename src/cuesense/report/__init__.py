@@ -22,7 +22,7 @@ from cuesense import schema
 from cuesense.report import sections as reading
 from cuesense.report import sentences, words
 from cuesense.report.digest import COLUMNS, SERIES, Digest, Track, digest
-from cuesense.report.series import Run, pack, pack_runs
+from cuesense.report.series import pack, pack_runs
 from cuesense.report.tables import charts, tables
 from cuesense.types import Role
 
@@ -167,8 +167,9 @@ def _data(found: Digest, cast: reading.Cast) -> dict[str, Any]:
         "duration": round(found.duration_s, 2),
         "width": found.width_s,
         "people": [_person(found, track, _label(track, cast)) for track in found.present],
-        "labels": pack_runs(found.labels),
-        "reasons": pack_runs(_in_words(found.reasons)),
+        # Of one person alone there is no response to show.
+        "labels": pack_runs(found.labels) if len(found.present) == 2 else [],
+        "reasons": pack_runs(r._replace(value=words.dyad_reason(r.value)) for r in found.reasons),
         "variants": pack_runs(found.variants),
         "posterior": {
             mode: {"step": 0.01, "v": pack(found.posterior[:, i], 0.01)}
@@ -189,16 +190,15 @@ def _person(found: Digest, track: Track, label: str) -> dict[str, Any]:
         "id": track.person,
         "label": label,
         "series": {c: {"step": s, "v": pack(track.series[c], s)} for c, s in SERIES.items()},
-        "gaps": {family: pack_runs(_in_words(runs)) for family, runs in track.gaps.items()},
+        "gaps": {
+            family: pack_runs(r._replace(value=words.reason(r.value)) for r in runs)
+            for family, runs in track.gaps.items()
+        },
         "turns": [(round(s.t, 2), round(s.t_end, 2), s.detail) for s in events["turn"]],
         "nods": [round(s.t, 2) for s in events["nod"]],
         "shakes": [round(s.t, 2) for s in events["shake"]],
         "backchannels": [round(s.t, 2) for s in events["backchannel"]],
     }
-
-
-def _in_words(runs: list[Run]) -> list[Run]:
-    return [run._replace(value=words.reason(run.value)) for run in runs]
 
 
 def _axis(track: Track, column: str) -> tuple[float, float]:

@@ -41,7 +41,7 @@ def response(
         longest: longest stretches of mirroring and regulating, with their names as notes.
     """
     named = sum(shares.get(mode, 0.0) for mode in schema.MODES)
-    because = f" Mostly: {words.reason(why)}." if why else ""
+    because = f" Mostly: {words.dyad_reason(why)}." if why else ""
     if named < 0.005:
         return [
             quiet(

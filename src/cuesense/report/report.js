@@ -2,6 +2,7 @@
 // Draws the timeline as SVG and moves its cursor and window. No dependency, no request.
 (() => {
   const byId = (id) => document.getElementById(id);
+  if (!byId("timeline")) return; // nobody was found: there is nothing to draw
   const data = JSON.parse(byId("data").textContent);
   const PAD = 42, RIGHT = 8; // px left of the plots for axis labels, and right of them
   const MIN_WINDOW_S = Math.min(5, data.duration);

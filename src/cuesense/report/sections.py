@@ -175,18 +175,24 @@ def _shares(shares: Mapping[str, float], null: Mapping[str, Any] | None) -> Shar
     return Shares(tuple(rows), note if against else "")
 
 
+def _states(digest: Digest, track: Track, name: Who) -> list[Sentence]:
+    t, arousal = facts.steps(digest, track.series["arousal"])
+    return [
+        sentences.activation(name, facts.peaks(t, arousal), track.has("arousal")),
+        *sentences.trend(name, facts.trend(arousal), digest.duration_s),
+    ]
+
+
+def _looks(digest: Digest, track: Track, name: Who) -> list[Sentence]:
+    t, valence = facts.steps(digest, track.series["valence"])
+    lows = [(at, -v) for at, v in facts.peaks(t, -valence, 2)]
+    return sentences.pleasantness(name, lows, facts.peaks(t, valence, 2), track.has("valence"))
+
+
 def _cues(digest: Digest, who: Cast) -> Section:
     said: list[Sentence] = []
     for _, track in who.pairs:
-        name = who[track]
-        t, arousal = facts.steps(digest, track.series["arousal"])
-        _, valence = facts.steps(digest, track.series["valence"])
-        known = track.has("arousal")
-        said.append(sentences.activation(name, facts.peaks(t, arousal), known))
-        said += sentences.trend(name, facts.trend(arousal), digest.duration_s)
-        lows = [(at, -v) for at, v in facts.peaks(t, -valence, 2)]
-        highs = facts.peaks(t, valence, 2)
-        said += sentences.pleasantness(name, lows, highs, track.has("valence"))
+        said += _states(digest, track, who[track]) + _looks(digest, track, who[track])
     return Section(
         "cues",
         "Read their cues",
@@ -259,7 +265,7 @@ def _listening(digest: Digest, who: Cast) -> Section:
         "Eye contact, nods, short responses",
         said,
         (
-            "Eyes are “on the other” while head and eyes point to where they rest most of the time. "
+            "Eyes are “on the other” while head and eyes point where they rest most of the time. "
             "In studies people look at the other for around 70 in 100 seconds of listening and 40 "
             "of talking, with wide differences. Nods are quick up-and-down movements of the head; "
             "short responses are utterances under a second or so that do not take the floor.",
@@ -271,11 +277,11 @@ def _self(digest: Digest, pairs: Iterable[tuple[Track, Track | None]], who: Cast
     said: list[Sentence] = []
     for track, other in pairs:
         name, known = who[track], track.has("arousal")
-        t, arousal = facts.steps(digest, track.series["arousal"])
-        said.append(sentences.activation(name, facts.peaks(t, arousal), known))
-        said += sentences.trend(name, facts.trend(arousal), digest.duration_s)
+        said += _states(digest, track, name)
         found = facts.rises(digest, track, other) if known else []
         said += sentences.rises(name, who[other] if other else None, found, known)
+        if other is None:
+            said += _looks(digest, track, name)
     return Section(
         "self",
         "Tune in to yourself",

@@ -15,6 +15,8 @@ from cuesense.report import words
 from cuesense.report.facts import Gaze, Rise
 from cuesense.report.words import At, Who, percent, seconds, sentence_case, signed
 
+LEAST_TURNS: Final = 3
+"""Answers from which their median is worth a sentence."""
 SHIFT: Final = 0.5
 """Baseline SD by which a first and a last third have to differ to be a trend."""
 
@@ -181,10 +183,10 @@ def latency(who: Who, other: Who, median_s: float, turns: int, slow: Sequence[At
         turns: turns it rests on.
         slow: the longest pauses before an answer, their lengths as notes.
     """
-    if not math.isfinite(median_s):
+    if not math.isfinite(median_s) or turns < LEAST_TURNS:
         return quiet(
-            f"How quickly {who.subject} answered cannot be said: {_their(who)} turns could not be "
-            "told apart well enough."
+            f"How quickly {who.subject} answered cannot be said: it takes {LEAST_TURNS} answers "
+            f"or more, and there were {turns}."
         )
     subject, based = sentence_case(who.subject), f"(median of {turns} turns)"
     if median_s < -0.05:

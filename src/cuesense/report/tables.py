@@ -53,6 +53,8 @@ def charts(digest: Digest) -> list[Chart]:
     """Return the tracks of the timeline, from top to bottom."""
     whole = f"0:00 to {clock(digest.duration_s)}"
     present = digest.present
+    if not present:
+        return []
     found = []
     if len(present) == 2:
         found.append(
@@ -69,13 +71,12 @@ def charts(digest: Digest) -> list[Chart]:
         note = "" if known else f"Not shown: {lack}."
         label = f"{title} over time, {whole}. {ranges}"
         found.append(Chart(column, title, "vs own usual, SD", label, "states", "traces", note))
-    if present:
-        found.append(Chart("floor", "Who speaks", "", f"Turns over time, {whole}", "talk"))
+    found.append(Chart("floor", "Who speaks", "", f"Turns over time, {whole}", "talk"))
     if len(present) == 2:
         unit = "| nod  \N{EN DASH} shake  ● mm-hm" if digest.views else "● mm-hm"
         label = f"Nods and short responses over time, {whole}"
         found.append(Chart("responses", "Signals", unit, label, "talk"))
-    if len(present) == 2 or (present and digest.views):
+    if len(present) == 2 or digest.views:
         note = "" if digest.views else "Not shown: there is no picture."
         label = f"Share of time with the eyes on the other, {whole}"
         found.append(Chart("gaze", "Eyes on the other", "share of time", label, "gaze", note=note))
@@ -86,9 +87,8 @@ def charts(digest: Digest) -> list[Chart]:
         found.append(
             Chart(f"voice_{track.person}", f"{track.person}'s voice", "", label, "voice", note=note)
         )
-    if present:
-        label = f"Where faces and voices could be read, {whole}"
-        found.append(Chart("coverage", "Seen and heard", "", label, "gaps"))
+    label = f"Where faces and voices could be read, {whole}"
+    found.append(Chart("coverage", "Seen and heard", "", label, "gaps"))
     return found
 
 

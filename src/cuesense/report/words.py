@@ -44,9 +44,12 @@ DYAD_REASONS: Final = (
 
 
 def reason(code: str) -> str:
-    """Return the words for a reason of a person's or the dyad's tables; unknown ones unchanged."""
-    if code in REASONS:
-        return REASONS[code]
+    """Return the words for a reason of the timeline; an unknown one unchanged."""
+    return REASONS.get(code, code)
+
+
+def dyad_reason(code: str) -> str:
+    """Return the words for why there is no mode; an unknown one unchanged."""
     return next((words for start, words in DYAD_REASONS if code.startswith(start)), code)
 
 

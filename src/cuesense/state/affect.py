@@ -17,10 +17,8 @@ import numpy as np
 from cuesense.config import Config
 from cuesense.kernels import alpha
 from cuesense.schema import BLENDSHAPES, VALUE_INDEX
-from cuesense.state.attribution import Voiced
 from cuesense.state.baseline import Baseline, mean_of, standardise
-from cuesense.state.roles import Roles
-from cuesense.types import F64, PEOPLE, Event, Person, PersonState, Reason
+from cuesense.types import F64, Event, Person, Reason
 
 SMOOTHING_S = 1.5
 """s, EMA of each cue before it is standardised."""

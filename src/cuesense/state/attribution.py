@@ -50,7 +50,7 @@ SHARED_DB = (0.0, 6.0)
 """Mean and SD of the level difference when the channel's own person speaks, and when both do."""
 SEPARATE_SD_DB = 5.0
 SEPARATE_AFTER_S = 2.0
-"""Channels are one per person once their level difference, while there is speech, varies so much."""
+"""Channels are one per person once their level difference in speech varies so much."""
 
 _MOUTH = VALUE_INDEX["mouth_motion"]
 
@@ -59,12 +59,18 @@ _MOUTH = VALUE_INDEX["mouth_motion"]
 class Voiced:
     """A tick with the voices told apart.
 
-    Attributes:
-        raw: what was sensed.
-        speaking: probability that seat 0 and seat 1 speak, NaN where there is no sound.
-        other: probability of a voice that is neither person's.
-        channel: the audio channel to read each seat's voice from.
-        separate: whether each person has a channel.
+    Attributes
+    ----------
+    raw
+        what was sensed.
+    speaking
+        probability that seat 0 and seat 1 speak, NaN where there is no sound.
+    other
+        probability of a voice that is neither person's.
+    channel
+        the audio channel to read each seat's voice from.
+    separate
+        whether each person has a channel.
     """
 
     raw: RawTick
@@ -98,13 +104,19 @@ def transition(rate_hz: float) -> F64:
 class Attribution:
     """Stage: `RawTick` -> `Voiced`, `attribution_lag_s` later.
 
-    Args:
-        people: lag.
-        voice: whether channels are separate.
-        rate_hz: of the ticks.
-        channels: number of audio channels.
-        faces: whether there is a picture. Without one and with a single channel, all speech is
-            taken as one person's.
+    Parameters
+    ----------
+    people
+        lag.
+    voice
+        whether channels are separate.
+    rate_hz
+        of the ticks.
+    channels
+        number of audio channels.
+    faces
+        whether there is a picture. Without one and with a single channel, all speech is
+        taken as one person's.
     """
 
     def __init__(
@@ -198,9 +210,7 @@ class Attribution:
             score += self._level_score(tick.voices, speech, mouths)
         return score
 
-    def _level_score(
-        self, voices: tuple[VoiceCue | None, ...], speech: float, mouths: F64
-    ) -> F64:
+    def _level_score(self, voices: tuple[VoiceCue | None, ...], speech: float, mouths: F64) -> F64:
         score = np.zeros(5)
         left, right = voices[0], voices[1]
         if left is None or right is None or not speech > 0.5:
@@ -232,5 +242,7 @@ def _speech(voices: tuple[VoiceCue | None, ...]) -> float:
 
 
 def _loudest(voices: tuple[VoiceCue | None, ...]) -> int:
-    levels = [-np.inf if v is None or not np.isfinite(v.loudness_db) else v.loudness_db for v in voices]
+    levels = [
+        -np.inf if v is None or not np.isfinite(v.loudness_db) else v.loudness_db for v in voices
+    ]
     return int(np.argmax(levels)) if levels else 0

@@ -31,13 +31,20 @@ class Zero:
 class Baseline:
     """Collects one cue's values, one per tick, until its zero is fixed.
 
-    Args:
-        start_s: s.
-        duration_s: s; the stretch.
-        least_s: s of valid values before the zero is fixed.
-        floor: the smallest SD, in the cue's unit: what measurement noise alone makes.
-        correlation_s: s; values closer than this count as one when the error is estimated.
-        rate_hz: ticks per second.
+    Parameters
+    ----------
+    start_s
+        s.
+    duration_s
+        s; the stretch.
+    least_s
+        s of valid values before the zero is fixed.
+    floor
+        the smallest SD, in the cue's unit: what measurement noise alone makes.
+    correlation_s
+        s; values closer than this count as one when the error is estimated.
+    rate_hz
+        ticks per second.
     """
 
     __slots__ = ("_correlation", "_end", "_floor", "_least", "_rate", "_start", "_values", "zero")
@@ -87,11 +94,16 @@ def mean_of(z: F64, weights: F64, error_sd: F64, correlation: float) -> tuple[fl
     ``mean = sum(w z) / sum(|w|)``; the errors of the cues are taken to correlate by
     `correlation`, since the cues rise and fall together.
 
-    Args:
-        z: (n,) SD, NaN where a cue is missing.
-        weights: (n,), sign = direction.
-        error_sd: (n,) SD.
-        correlation: in [0, 1].
+    Parameters
+    ----------
+    z
+        (n,) SD, NaN where a cue is missing.
+    weights
+        (n,), sign = direction.
+    error_sd
+        (n,) SD.
+    correlation
+        in [0, 1].
     """
     there = np.isfinite(z)
     if not there.any():

@@ -24,16 +24,23 @@ class _Timed(Protocol):
 
 T = TypeVar("T", bound=_Timed)
 
+
 @dataclass(frozen=True, slots=True)
 class RawTick:
     """What was sensed at one tick, before it is known whose voice it is.
 
-    Attributes:
-        t: s.
-        faces: of seat 0 and 1; None where no cue is near.
-        motions: of seat 0 and 1.
-        voices: one per audio channel; None where no cue is near.
-        nuclei: syllable nuclei of each channel since the last tick.
+    Attributes
+    ----------
+    t
+        s.
+    faces
+        of seat 0 and 1; None where no cue is near.
+    motions
+        of seat 0 and 1.
+    voices
+        one per audio channel; None where no cue is near.
+    nuclei
+        syllable nuclei of each channel since the last tick.
     """
 
     t: float

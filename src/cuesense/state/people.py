@@ -19,11 +19,16 @@ _VOICE = ("f0_hz", "voicing", "loudness_db", "spectral_tilt_db")
 class People:
     """Stage: `Voiced` ticks -> both `PersonState` and what happened.
 
-    Args:
-        config: the whole tree.
-        video: whether there is a picture.
-        audio: whether there is sound.
-        seats: whether each seat can be taken at all (audio of one channel has one).
+    Parameters
+    ----------
+    config
+        the whole tree.
+    video
+        whether there is a picture.
+    audio
+        whether there is sound.
+    seats
+        whether each seat can be taken at all (audio of one channel has one).
     """
 
     def __init__(

@@ -12,10 +12,14 @@ NAMED: dict[str, Person] = {"A": "A", "B": "B", "left": "A", "right": "B"}
 class Roles:
     """Decides once who is the listener.
 
-    Args:
-        listener: "auto", "left", "right", "A" or "B" (A sits left at the start).
-        until_s: s; end of the baseline, when "auto" decides.
-        rate_hz: ticks per second.
+    Parameters
+    ----------
+    listener
+        "auto", "left", "right", "A" or "B" (A sits left at the start).
+    until_s
+        s; end of the baseline, when "auto" decides.
+    rate_hz
+        ticks per second.
     """
 
     def __init__(self, listener: str, until_s: float, rate_hz: float) -> None:
