@@ -92,15 +92,16 @@ def test_shape_is_free_of_place_size_and_aspect() -> None:
     assert geometry.shape(small, 1.25, np.zeros(3)) == pytest.approx(expected, abs=1e-9)
 
 
-def test_smile_rises_with_the_lip_corners_and_brow_with_a_frown() -> None:
+def test_smile_rises_with_the_lip_corners_and_brows_fall_in_a_frown() -> None:
     shape = geometry.shape(face(), ASPECT, np.zeros(3))
     smiling, frowning = shape.copy(), shape.copy()
     smiling[61] += (-0.1, 0.05, 0)
     smiling[291] += (0.1, 0.05, 0)
-    assert geometry.smile(smiling) - geometry.smile(shape) == pytest.approx(0.15)
+    assert geometry.smile(smiling) - geometry.smile(shape) == pytest.approx(0.05)
     for point, side in ((55, 1), (107, 1), (285, -1), (336, -1)):
         frowning[point] += (0.02 * side, -0.1, 0)
-    assert geometry.brow(frowning) - geometry.brow(shape) == pytest.approx(0.12)
+    assert geometry.brow_height(frowning) - geometry.brow_height(shape) == pytest.approx(-0.1)
+    assert geometry.brow_gap(frowning) - geometry.brow_gap(shape) == pytest.approx(-0.04)
 
 
 def test_face_motion_is_rms_speed() -> None:

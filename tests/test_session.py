@@ -15,7 +15,7 @@ import pytest
 import cuesense
 from cuesense import Session, analyze, schema
 from cuesense.errors import OutputError
-from cuesense.session import FILES
+from cuesense.folder import FILES
 from media import Audio, Video, write_media
 
 

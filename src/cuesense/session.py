@@ -9,14 +9,10 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import errno
 import hashlib
 import json
-import os
-import shutil
-import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from importlib.metadata import version
 from itertools import islice
@@ -24,37 +20,21 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import psutil
 
 from cuesense import models, schema
 from cuesense.capture import SourceInfo, open_source
 from cuesense.config import Config
-from cuesense.dyad.null import wrong_partner
-from cuesense.dyad.settling import settling
-from cuesense.dyad.synchrony import SessionSynchrony, session_synchrony
-from cuesense.dyad.turns import summarise
 from cuesense.errors import OutputError
+from cuesense.folder import replacing, writing
 from cuesense.pipeline import Findings, run
+from cuesense.summary import summary
 from cuesense.timeline import Spools, Table, batches, with_roles
-from cuesense.types import F64, PEOPLE, Event, Moment, Role
+from cuesense.types import PEOPLE, Moment, Role
 
 Progress = Callable[[float, float], None]
 """Called with the seconds done and the seconds in all (NaN if unknown)."""
 
-FILES = (
-    "timeline.parquet",
-    "state.parquet",
-    "events.parquet",
-    "timeline.csv",
-    "state.csv",
-    "events.csv",
-    "session.json",
-    "report.html",
-)
-"""Everything a session folder may hold."""
 TABLES = ("timeline", "state", "events")
-SEED = 20_231
-"""Of the resampling, so that a report can be made again to the digit."""
 GROUP_BATCHES = 12
 """Batches of the spool to a row group: 2 min."""
 
@@ -163,7 +143,7 @@ def analyze(
     with source:
         target = Path(out) if out is not None else Path(source.info.paths[0].stem + ".cuesense")
         hashes = [_sha256(p) for p in source.info.paths]
-        with _folder(target, hashes, overwrite) as folder:
+        with replacing(target, hashes, overwrite) as folder:
             findings = Findings()
             tally = Tally(config.grid.rate_hz)
             with Spools(folder) as spools:
@@ -222,111 +202,6 @@ class Tally:
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-@contextlib.contextmanager
-def _folder(target: Path, hashes: list[str], overwrite: bool) -> Iterator[Path]:
-    """Give a hidden folder to write into; put it in the target's place once all went well.
-
-    Raises
-    ------
-    OutputError
-        If the target cannot be written, or holds what must not be replaced.
-    """
-    target = Path(os.path.abspath(target))
-    _check_target(target, hashes, overwrite)
-    with _writing(target):
-        target.parent.mkdir(parents=True, exist_ok=True)
-        _remove_stale(target)
-        folder = Path(tempfile.mkdtemp(prefix=f".{target.name}.{os.getpid()}.", dir=target.parent))
-        try:
-            yield folder
-            # mkdtemp keeps others out; the finished folder gets the usual permissions.
-            mask = os.umask(0)
-            os.umask(mask)
-            folder.chmod(0o777 & ~mask)
-            _swap(folder, target)
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
-
-
-def _check_target(target: Path, hashes: list[str], overwrite: bool) -> None:
-    if not target.exists():
-        return
-    if not target.is_dir():
-        raise OutputError(f"out={str(target)!r} is a file; give a folder with -o")
-    try:
-        present = {p.name for p in target.iterdir()}
-    except OSError as error:
-        raise OutputError(
-            f"out={str(target)!r} cannot be read ({error.strerror}); choose another folder with -o"
-        ) from error
-    foreign = sorted(present - set(FILES))
-    if foreign:
-        raise OutputError(
-            f"out={str(target)!r} holds files that are not a session's ({foreign[0]}, …); "
-            "choose another folder with -o"
-        )
-    if "session.json" in present and not overwrite:
-        with contextlib.suppress(OSError, ValueError, KeyError):
-            earlier = json.loads((target / "session.json").read_text(encoding="utf-8"))
-            if earlier["source"]["sha256"] != hashes:
-                raise OutputError(
-                    f"out={str(target)!r} holds the session of another recording; "
-                    "choose another folder with -o, or --overwrite it"
-                )
-
-
-@contextlib.contextmanager
-def _writing(target: Path) -> Iterator[None]:
-    """Turn the system's errors on writing into one line that says what to do."""
-    try:
-        yield
-    except OutputError:
-        raise
-    except OSError as error:
-        if isinstance(error, FileNotFoundError) or error.errno not in _WRITE_ERRORS:
-            raise
-        raise OutputError(
-            f"out={str(target)!r} cannot be written ({os.strerror(error.errno)}); "
-            "free some space or choose another folder with -o"
-        ) from error
-
-
-_WRITE_ERRORS = {
-    errno.ENOSPC,
-    errno.EDQUOT,
-    errno.EFBIG,
-    errno.EROFS,
-    errno.EACCES,
-    errno.EPERM,
-    errno.ENOTDIR,
-    errno.ENAMETOOLONG,
-    errno.EIO,
-}
-
-
-def _remove_stale(target: Path) -> None:
-    """Remove what killed runs left beside the target."""
-    for leftover in target.parent.glob(f".{target.name}.*.*"):
-        pid = leftover.name.removeprefix(f".{target.name}.").split(".")[0]
-        if pid.isdigit() and not psutil.pid_exists(int(pid)):
-            shutil.rmtree(leftover, ignore_errors=True)
-
-
-def _swap(folder: Path, target: Path) -> None:
-    """Put a finished folder in the target's place; the earlier one goes only after that."""
-    if not target.exists():
-        folder.rename(target)
-        return
-    aside = folder.with_name(folder.name + ".old")
-    target.rename(aside)
-    try:
-        folder.rename(target)
-    except OSError:
-        aside.rename(target)
-        raise
-    shutil.rmtree(aside, ignore_errors=True)
 
 
 def _meta(
@@ -415,59 +290,17 @@ def _tables(folder: Path, meta: dict[str, Any], csv: bool) -> None:
 
 def _conclude(folder: Path, meta: dict[str, Any], config: Config, findings: Findings) -> None:
     """Compute what only the whole session can tell; write session.json and the report."""
-    meta["summary"] = _plain(_summary(folder, meta, config, findings))
+    result = summary(
+        *(Table(folder / f"{name}.parquet") for name in TABLES),
+        findings.samples,
+        meta["source"]["duration_s"],
+        config,
+    )
+    meta["summary"] = _plain(result)
     (folder / "session.json").write_text(
         json.dumps(meta, indent=1, ensure_ascii=False, allow_nan=False), encoding="utf-8"
     )
     write_report(Session(folder))
-
-
-def _summary(
-    folder: Path, meta: dict[str, Any], config: Config, findings: Findings
-) -> dict[str, Any]:
-    state = Table(folder / "state.parquet").to_arrow(["label", "partner_arousal"])
-    labels = np.array(state.column("label").to_pylist(), dtype=object)
-    codes = np.array([schema.LABELS.index(x) for x in labels], dtype=np.intp)
-    events = [Event(**row) for row in Table(folder / "events.parquet").to_arrow().to_pylist()]
-    duration = meta["source"]["duration_s"]
-    return {
-        "labels": {name: float(np.mean(labels == name)) for name in schema.LABELS}
-        if len(labels)
-        else {},
-        "null": wrong_partner(findings.samples, config.dyad),
-        "settling": settling(
-            state.column("partner_arousal").to_numpy(),
-            codes,
-            config.dyad,
-            np.random.default_rng(SEED),
-        ),
-        "synchrony": _smile_synchrony(Table(folder / "timeline.parquet"), config),
-        "turns": summarise(events, duration) if duration > 0 else None,
-    }
-
-
-def _smile_synchrony(timeline: Table, config: Config) -> SessionSynchrony:
-    """Return the synchrony of both people's smiles, averaged onto the dyad's grid.
-
-    Facial mimicry is established for smiles only (Riehle et al. 2017).
-    """
-    every = round(config.grid.rate_hz / config.dyad.rate_hz)
-
-    def smile(person: str) -> F64:
-        x = timeline.of(person, ["smile"])["smile"]
-        rows = x[: len(x) // every * every].reshape(-1, every)
-        seen = np.isfinite(rows)
-        total = np.where(seen, rows, 0.0).sum(axis=1)
-        return np.where(seen.any(axis=1), total / np.maximum(seen.sum(axis=1), 1), np.nan)
-
-    return session_synchrony(
-        smile("A"),
-        smile("B"),
-        rate_hz=config.dyad.rate_hz,
-        band_s=config.synchrony.band_face_s,
-        settings=config.synchrony,
-        rng=np.random.default_rng(SEED),
-    )
 
 
 def _plain(x: Any) -> Any:
@@ -505,7 +338,7 @@ def write_report(session: Session) -> None:
             session.meta,
         )
     )
-    with _writing(session.path):
+    with writing(session.path):
         part = session.report.with_suffix(".part")
         part.write_text(html, encoding="utf-8")
         part.replace(session.report)

@@ -93,7 +93,8 @@ class Dynamics:
             "face_motion": speeds[1],
             "head_speed": speeds[2],
             "smile": geometry.smile(shape),
-            "brow": geometry.brow(shape),
+            "brow_height": geometry.brow_height(shape),
+            "brow_gap": geometry.brow_gap(shape),
         }
         for name, value in named.items():
             values[VALUE_INDEX[name]] = value

@@ -189,22 +189,22 @@ def mouth_opening(landmarks: npt.NDArray[np.floating], aspect: float) -> float:
 
 
 def smile(shape: F64) -> float:
-    """Return how far the lip corners are out and up, in eye distances.
+    """Return the mean height of the lip corners above the lips' centre, in eye distances.
 
-    Half the mouth's width plus the mean height of its corners above the eye line (negative:
-    they are below it), so a neutral face is not 0; only changes mean something.
+    A neutral face is not 0; only changes mean something. The mouth's width is left out: it
+    grows in grimaces and in speech as well.
     """
-    right, left = shape[61], shape[291]
-    return float((left[0] - right[0]) / 2 + (left[1] + right[1]) / 2)
+    return float((shape[61, 1] + shape[291, 1]) / 2 - (shape[13, 1] + shape[14, 1]) / 2)
 
 
-def brow(shape: F64) -> float:
-    """Return how far the inner brows are down and together, in eye distances.
+def brow_height(shape: F64) -> float:
+    """Return the mean height of the inner brows above the eye line, in eye distances."""
+    return float(shape[[55, 107, 285, 336], 1].mean())
 
-    Minus the mean height of the inner brows above the eye line, minus half the gap between them.
-    """
-    inner = shape[[55, 107, 285, 336]]
-    return float(-inner[:, 1].mean() - (shape[285, 0] - shape[55, 0]) / 2)
+
+def brow_gap(shape: F64) -> float:
+    """Return the distance between the inner ends of the brows, in eye distances."""
+    return float(shape[285, 0] - shape[55, 0])
 
 
 def face_motion(now: F64, before: F64, dt: float) -> float:

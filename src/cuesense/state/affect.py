@@ -9,15 +9,15 @@ measure that a state has to stand out from.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from cuesense.config import Config
-from cuesense.kernels import alpha
+from cuesense.kernels import alpha, robust_location
 from cuesense.schema import BLENDSHAPES, VALUE_INDEX
-from cuesense.state.baseline import Baseline, mean_of, standardise
+from cuesense.state.baseline import Baseline, Zero, mean_of, standardise
 from cuesense.types import F64, Event, Person, Reason
 
 SMOOTHING_S = 1.5
@@ -28,6 +28,8 @@ ERROR_CORRELATION = 0.3
 """Correlation taken between the cues' baseline errors."""
 LEAST_CUES = 2
 """Arousal needs so many cues: never level alone, which automatic gain control may set."""
+LEAST_SPREAD = 0.25
+"""Smallest SD of a mean of z-scores: a steadier baseline than this would blow up noise."""
 LEAST_QUALITY = 0.2
 """Face quality below which a face does not count."""
 SPEAKS = 0.5
@@ -44,19 +46,40 @@ def _semitones(f0_hz: float) -> float:
     return 12.0 * float(np.log2(f0_hz / 100.0))
 
 
+def _rise(z: float) -> float:
+    return max(z, 0.0)
+
+
 def _log(x: float) -> float:
     return float(np.log(x + 1e-3))
 
 
 @dataclass(frozen=True, slots=True)
 class Cue:
-    """One cue of a state: the column (or columns, averaged), its transform, weight and floor."""
+    """One cue of a state.
+
+    Attributes
+    ----------
+    columns
+        of `schema.VALUES`; several are averaged.
+    family
+        "voice", "face" or "body".
+    weight
+        its sign is the direction.
+    floor
+        smallest SD: what the cue varies by, smoothed, in a still and steady person.
+    transform
+        of the column, before smoothing.
+    measure
+        of the z-score: what in it counts.
+    """
 
     columns: tuple[str, ...]
     family: str
     weight: float
     floor: float
     transform: Callable[[float], float] = _same
+    measure: Callable[[float], float] = _same
 
 
 AROUSAL: tuple[Cue, ...] = (
@@ -70,118 +93,178 @@ AROUSAL: tuple[Cue, ...] = (
 """Cues of arousal. Floors: what each cue varies by, smoothed, in a still and steady person."""
 
 VALENCE: tuple[Cue, ...] = (
-    Cue(("smile",), "face", 1.0, 0.01),
+    Cue(("smile",), "face", 1.0, 0.012),
     Cue(("mouthSmileLeft", "mouthSmileRight"), "face", 1.0, 0.03),
-    Cue(("brow",), "face", -0.5, 0.008),
-    Cue(("mouthFrownLeft", "mouthFrownRight"), "face", -0.5, 0.01),
-    Cue(("browInnerUp",), "face", -0.25, 0.05),
+    Cue(("brow_height",), "face", -0.5, 0.012, measure=abs),
+    Cue(("brow_gap",), "face", -0.5, 0.006, measure=abs),
+    Cue(("eyeSquintLeft", "eyeSquintRight"), "face", -0.5, 0.05, measure=_rise),
 )
-"""Cues of valence: lip corners, brows down and together, lip corners down, inner brows up."""
+"""Cues of valence: a smile, minus tension. Brows that leave their resting place in either
+direction (lowered in anger, raised in fear and sadness) and narrowed eyes mark tension; where
+they go with a smile the smile outweighs them."""
 
-_CUES = AROUSAL + VALENCE
-_COLUMNS = [[VALUE_INDEX[c] for c in cue.columns] for cue in _CUES]
-_AROUSAL = slice(0, len(AROUSAL))
-_VALENCE = slice(len(AROUSAL), len(_CUES))
-_WEIGHTS = np.array([c.weight for c in _CUES])
-_FACE_COLUMNS = np.array(
-    [i for name, i in VALUE_INDEX.items() if name in BLENDSHAPES]
-    + [VALUE_INDEX[c] for c in ("smile", "brow", "face_motion", "head_speed")]
+_FACES = np.array(
+    [VALUE_INDEX[c] for c in (*BLENDSHAPES, "smile", "brow_height", "brow_gap", "face_motion")]
+    + [VALUE_INDEX["head_speed"]]
 )
 
 
 class _Smoothed:
-    """The smoothed cues of one person, with the time since each was last seen."""
+    """The cues of one person, transformed and smoothed; NaN once a cue is out of date."""
 
-    def __init__(self, rate_hz: float) -> None:
+    def __init__(self, cues: Sequence[Cue], rate_hz: float) -> None:
+        self._cues = [(c.transform, [VALUE_INDEX[name] for name in c.columns]) for c in cues]
         self._alpha = alpha(1.0 / rate_hz, SMOOTHING_S)
         self._step = 1.0 / rate_hz
-        self._last = np.full(len(_CUES), np.nan)
-        self._age = np.full(len(_CUES), np.inf)
-        self._hold = np.array([HOLD_S[c.family] for c in _CUES])
+        self._hold = np.array([HOLD_S[c.family] for c in cues])
+        self._last = np.full(len(cues), np.nan)
+        self._age = np.full(len(cues), np.inf)
 
-    def push(self, x: F64) -> F64:
-        """Take the cues (n,) of a tick; return the smoothed ones, NaN where out of date."""
-        seen = np.isfinite(x)
+    def push(self, values: F64) -> F64:
+        """Take a tick's row (n columns,); return the smoothed cues (n cues,)."""
+        raw = np.array([values[columns].mean() for _, columns in self._cues])
+        seen = np.isfinite(raw)
+        x = np.array(
+            [
+                transform(float(v)) if there else np.nan
+                for (transform, _), v, there in zip(self._cues, raw, seen, strict=True)
+            ]
+        )
         self._age = np.where(seen, 0.0, self._age + self._step)
         # A cue that was away for long starts afresh: its old value says nothing any more.
-        fresh = seen & ~np.isfinite(self._last)
+        last = np.where(np.isfinite(self._last), self._last, x)
+        self._last = np.where(seen, last + self._alpha * (x - last), self._last)
         self._last = np.where(self._age > self._hold, np.nan, self._last)
-        stepped = self._last + self._alpha * (x - self._last)
-        self._last = np.where(fresh, x, np.where(seen, stepped, self._last))
         return self._last
+
+
+class Score:
+    """One state of one person: a weighted mean of z-scored cues, standardised once more.
+
+    The mean of several cues varies less than one cue does, by how much depends on how they go
+    together in this person. So the mean, too, is expressed as a deviation from its own median in
+    its own SD over the baseline: 0 and 1 then mean the same for every person and cue set.
+    """
+
+    def __init__(self, cues: Sequence[Cue], config: Config, least: int) -> None:
+        base, self._rate = config.baseline, config.grid.rate_hz
+        self._cues, self._least, self._limit = cues, least, config.affect.z_limit
+        self._weights = np.array([c.weight for c in cues])
+        self._end = base.start_s + base.duration_s
+        self._start = base.start_s
+        self._zeros = [
+            Baseline(
+                start_s=base.start_s,
+                duration_s=base.duration_s,
+                least_s=base.min_voice_s if c.family == "voice" else base.min_face_s,
+                floor=c.floor,
+                correlation_s=2 * SMOOTHING_S,
+                rate_hz=self._rate,
+            )
+            for c in cues
+        ]
+        self._rows: list[F64] = []  # the baseline's smoothed cues, until the mean's zero is fixed
+        self._zero: Zero | None = None
+
+    @property
+    def calibrated(self) -> bool:
+        """Whether the state can be computed."""
+        return self._zero is not None
+
+    @property
+    def missing(self) -> list[str]:
+        """Columns whose zero is not fixed (yet)."""
+        pairs = zip(self._cues, self._zeros, strict=True)
+        return [c.columns[0] for c, b in pairs if b.zero is None]
+
+    def push(self, t: float, smooth: F64) -> tuple[float, float]:
+        """Take the smoothed cues (n,) of a tick; return the state and its standard error."""
+        for baseline, value in zip(self._zeros, smooth, strict=True):
+            baseline.push(t, float(value))
+        if self._zero is None:
+            self._collect(t, smooth)
+            if self._zero is None:
+                return np.nan, np.nan
+        mean, error = self._mean(smooth)
+        return (
+            standardise(mean, self._zero, self._limit),
+            error / self._zero.sd,
+        )
+
+    def _collect(self, t: float, smooth: F64) -> None:
+        if self._start <= t < self._end:
+            self._rows.append(smooth)
+        elif sum(b.zero is not None for b in self._zeros) >= self._least:
+            means = np.array([self._mean(row)[0] for row in self._rows])
+            median, sd, n = robust_location(means)
+            if n:
+                self._zero = Zero(median, max(sd, LEAST_SPREAD), 0.0)
+            self._rows = []
+
+    def _mean(self, smooth: F64) -> tuple[float, float]:
+        z, error = np.full(len(smooth), np.nan), np.zeros(len(smooth))
+        for i, (cue, baseline) in enumerate(zip(self._cues, self._zeros, strict=True)):
+            if baseline.zero is not None and np.isfinite(smooth[i]):
+                z[i] = cue.measure(standardise(float(smooth[i]), baseline.zero, self._limit))
+                error[i] = baseline.zero.error_sd
+        if np.isfinite(z).sum() < self._least:
+            return np.nan, np.nan
+        return mean_of(z, self._weights, error, ERROR_CORRELATION)
 
 
 class PersonAffect:
     """Stage of one person: the row of a tick -> valence, arousal, gaze on the partner."""
 
     def __init__(self, config: Config) -> None:
-        base, rate = config.baseline, config.grid.rate_hz
-        self._limit = config.affect.z_limit
+        base = config.baseline
+        self._smoothed = _Smoothed(AROUSAL + VALENCE, config.grid.rate_hz)
+        self._arousal = Score(AROUSAL, config, LEAST_CUES)
+        self._valence = Score(VALENCE, config, len(VALENCE))
         self._radius = config.people.gaze_radius_rad
-        self._smoothed = _Smoothed(rate)
-
-        def zero(family: str, floor: float) -> Baseline:
-            return Baseline(
+        self._gaze = [
+            Baseline(
                 start_s=base.start_s,
                 duration_s=base.duration_s,
-                least_s=base.min_voice_s if family == "voice" else base.min_face_s,
-                floor=floor,
+                least_s=base.min_face_s,
+                floor=0.01,
                 correlation_s=2 * SMOOTHING_S,
-                rate_hz=rate,
+                rate_hz=config.grid.rate_hz,
             )
-
-        self._zeros = [zero(c.family, c.floor) for c in _CUES]
-        self._gaze = [zero("face", 0.01), zero("face", 0.01)]
+            for _ in range(2)
+        ]
         self._away_since = np.nan
 
     @property
     def calibrated(self) -> bool:
-        """Whether enough zeros are fixed for an arousal."""
-        return sum(b.zero is not None for b in self._zeros[_AROUSAL]) >= LEAST_CUES
+        """Whether the person's arousal can be computed."""
+        return self._arousal.calibrated
 
     @property
     def missing(self) -> tuple[str, ...]:
         """Columns whose zero is not fixed (yet)."""
-        return tuple(
-            dict.fromkeys(
-                c.columns[0] for c, z in zip(_CUES, self._zeros, strict=True) if z.zero is None
-            )
-        )
+        return tuple(dict.fromkeys(self._arousal.missing + self._valence.missing))
 
     def push(self, t: float, values: F64, face_reason: Reason) -> Reason:
         """Fill the state columns of a tick's row (n columns,); return the state's reason."""
-        x = np.array([_read(values, c, i) for c, i in zip(_CUES, _COLUMNS, strict=True)])
+        row = values
         if face_reason not in (Reason.OK, Reason.OUT_OF_FRAME) or (
             values[VALUE_INDEX["face_quality"]] < LEAST_QUALITY
         ):
-            x[[c.family == "face" for c in _CUES]] = np.nan
-        smooth = self._smoothed.push(x)
-        for baseline, value in zip(self._zeros, smooth, strict=True):
-            baseline.push(t, float(value))
-        z = np.array(
-            [
-                standardise(float(v), b.zero, self._limit)
-                for v, b in zip(smooth, self._zeros, strict=True)
-            ]
-        )
-        error = np.array([b.zero.error_sd if b.zero else np.nan for b in self._zeros])
-        self._fill(values, z, error)
+            row = values.copy()
+            row[_FACES] = np.nan
+        smooth = self._smoothed.push(row)
+        for state, score, cues in (
+            ("arousal", self._arousal, smooth[: len(AROUSAL)]),
+            ("valence", self._valence, smooth[len(AROUSAL) :]),
+        ):
+            columns = [VALUE_INDEX[state], VALUE_INDEX[f"{state}_sd"]]
+            values[columns] = score.push(t, cues)
         self._look(t, values)
         if np.isfinite(values[VALUE_INDEX["arousal"]]):
             return Reason.OK
-        if any(b.zero is None for b in self._zeros[_AROUSAL]) and np.isfinite(smooth).any():
+        if not self._arousal.calibrated and np.isfinite(smooth).any():
             return Reason.UNCALIBRATED
         return face_reason or Reason.SILENT
-
-    def _fill(self, values: F64, z: F64, error: F64) -> None:
-        if np.isfinite(z[_AROUSAL]).sum() >= LEAST_CUES:
-            values[[VALUE_INDEX["arousal"], VALUE_INDEX["arousal_sd"]]] = mean_of(
-                z[_AROUSAL], _WEIGHTS[_AROUSAL], error[_AROUSAL], ERROR_CORRELATION
-            )
-        if np.isfinite(z[_VALENCE]).all():
-            values[[VALUE_INDEX["valence"], VALUE_INDEX["valence_sd"]]] = mean_of(
-                z[_VALENCE], _WEIGHTS[_VALENCE], error[_VALENCE], ERROR_CORRELATION
-            )
 
     def _look(self, t: float, values: F64) -> None:
         gaze = (values[VALUE_INDEX["gaze_yaw_rad"]], values[VALUE_INDEX["gaze_pitch_rad"]])
@@ -203,7 +286,3 @@ class PersonAffect:
             return [Event(since, t, person, "look_away")]
         return []
 
-
-def _read(values: F64, cue: Cue, columns: list[int]) -> float:
-    value = float(values[columns].mean())
-    return cue.transform(value) if np.isfinite(value) else float("nan")

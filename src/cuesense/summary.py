@@ -1,0 +1,84 @@
+"""What only a whole session can tell: shares and their null, settling, synchrony, turns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from cuesense import schema
+from cuesense.config import Config
+from cuesense.dyad.features import DyadSample
+from cuesense.dyad.null import wrong_partner
+from cuesense.dyad.settling import settling
+from cuesense.dyad.synchrony import SessionSynchrony, session_synchrony
+from cuesense.dyad.turns import summarise
+from cuesense.timeline import Table
+from cuesense.types import F64, Event
+
+SEED = 20_231
+"""Of the resampling, so that a report can be made again to the digit."""
+
+
+def summary(
+    timeline: Table,
+    state: Table,
+    events: Table,
+    samples: Sequence[DyadSample],
+    duration_s: float,
+    config: Config,
+) -> dict[str, Any]:
+    """Return the summary of a session: results by name, None where there can be none.
+
+    Parameters
+    ----------
+    timeline
+        Of the session; likewise `state` and `events`.
+    samples
+        What the dyad's estimator was given, at its grid.
+    duration_s
+        s.
+    config
+        Settings.
+    """
+    rows = state.to_arrow(["label", "partner_arousal"])
+    labels = np.array(rows.column("label").to_pylist(), dtype=object)
+    codes = np.array([schema.LABELS.index(label) for label in labels], dtype=np.intp)
+    happened = [Event(**row) for row in events.to_arrow().to_pylist()]
+    return {
+        "labels": {name: float(np.mean(labels == name)) for name in schema.LABELS if len(labels)},
+        "null": wrong_partner(samples, config.dyad),
+        "settling": settling(
+            rows.column("partner_arousal").to_numpy(),
+            codes,
+            config.dyad,
+            np.random.default_rng(SEED),
+        ),
+        "synchrony": _smile_synchrony(timeline, config),
+        "turns": summarise(happened, duration_s) if duration_s > 0 else None,
+    }
+
+
+def _smile_synchrony(timeline: Table, config: Config) -> SessionSynchrony:
+    """Return the synchrony of both people's smiles, averaged onto the dyad's grid.
+
+    Facial mimicry is established for smiles only (Riehle et al. 2017).
+    """
+    every = round(config.grid.rate_hz / config.dyad.rate_hz)
+
+    def smile(person: str) -> F64:
+        x = timeline.of(person, ["smile"])["smile"]
+        rows = x[: len(x) // every * every].reshape(-1, every)
+        seen = np.isfinite(rows)
+        total = np.where(seen, rows, 0.0).sum(axis=1)
+        return np.where(seen.any(axis=1), total / np.maximum(seen.sum(axis=1), 1), np.nan)
+
+    return session_synchrony(
+        smile("A"),
+        smile("B"),
+        rate_hz=config.dyad.rate_hz,
+        band_s=config.synchrony.band_face_s,
+        settings=config.synchrony,
+        rng=np.random.default_rng(SEED),
+    )
