@@ -10,10 +10,9 @@ import numpy.typing as npt
 
 from cuesense import open_source, run, schema
 from cuesense.config import Config
-from cuesense.dyad.features import Features, extract, to_array
+from cuesense.dyad.features import Features, from_evidence
 from cuesense.dyad.modes import judge
 from cuesense.dyad.null import roll_partner, select
-from cuesense.pipeline import Findings
 
 ROLLS = 40
 LEAST_SHIFT_S = 15.0
@@ -55,11 +54,11 @@ def bouts(
     A wrong partner is the partner of other times: the whole session rolled against the listener,
     so that every label is judged with what somebody else was doing then.
     """
-    findings, config = Findings(), Config()
+    config = Config()
     with open_source(recording) as source:
-        for _ in run(source, config, findings):
-            pass
-    features, _ = extract(to_array(findings.samples), config.dyad)
+        states = [m.dyad for m in run(source, config) if m.dyad is not None]
+    columns = {c.name: np.array([s.evidence[c.name] for s in states]) for c in schema.EVIDENCE}
+    features = from_evidence(np.array([s.t for s in states]), columns)
     calibrated = np.flatnonzero(features.calibrated)
     features = select(features, slice(int(calibrated[0]), int(calibrated[-1]) + 1))
     mode = scripted(truth, features.t)

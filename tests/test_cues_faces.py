@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -29,7 +30,7 @@ Centre = Callable[[float], tuple[float, float]]
 
 def portrait(person: int) -> np.ndarray:
     """One of two people: a public-domain portrait, and a wider, mirrored, bluer one made of it."""
-    image = astronaut()[0:330, 70:390]
+    image = astronaut()[0:330, 70:390]  # type: ignore[no-untyped-call]
     if person == 1:
         image = np.clip(image[:, ::-1] * np.array([0.8, 0.95, 1.1]), 0, 255).astype(np.uint8)
         image = cv2.resize(image, (378, 330))
@@ -97,9 +98,11 @@ def test_both_people_are_read_in_every_picture_in_order(face_model: Path) -> Non
     for cue in (a[-1], b[-1]):
         x, y, w, h = cue.box
         inner = cue.landmarks[:468, :2]
-        assert inner.min() > 0 and inner.max() < 1
+        assert inner.min() > 0
+        assert inner.max() < 1
         assert inner.mean(axis=0) == pytest.approx((x + w / 2, y + h / 2), abs=0.03)
-        assert cue.blendshapes.min() >= 0 and cue.blendshapes.max() <= 1
+        assert cue.blendshapes.min() >= 0
+        assert cue.blendshapes.max() <= 1
         assert cue.quality > 0.9
     smile = [c.blendshapes[44:46].mean() for c in (a[-1], b[-1])]
     assert min(smile) > 0.4  # she smiles
@@ -264,8 +267,6 @@ def gone(pids: str) -> bool:
             handle = os.pidfd_open(pid)
         except ProcessLookupError:
             continue
-        import select
-
         ended, _, _ = select.select([handle], [], [], 20)
         os.close(handle)
         if not ended:
@@ -332,7 +333,9 @@ def pictures(path: Path, seconds: float) -> Iterator[VideoFrame]:
         for i, frame in enumerate(container.decode(video=0)):
             if frame.time is None or frame.time >= seconds:
                 return
-            yield VideoFrame(float(frame.time), frame.to_ndarray(format="rgb24"), i)
+            yield VideoFrame(
+                float(frame.time), np.asarray(frame.to_ndarray(format="rgb24"), np.uint8), i
+            )
 
 
 def stills(path: Path, count: int = 8) -> list[VideoFrame]:

@@ -184,7 +184,7 @@ def test_quality_falls_as_the_head_turns_away() -> None:
 def photograph() -> np.ndarray:
     """A portrait, its face away from the edges, so that it can be turned."""
     image = np.full((512, 512, 3), 128, np.uint8)
-    image[60:460, 56:456] = astronaut()[:400, 24:424]
+    image[60:460, 56:456] = astronaut()[:400, 24:424]  # type: ignore[no-untyped-call]
     return image
 
 

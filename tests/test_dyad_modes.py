@@ -9,7 +9,15 @@ from scipy import stats
 
 from cuesense import schema
 from cuesense.config import Dyad
-from cuesense.dyad.features import DyadSample, Features, extract, fading_mean, to_array
+from cuesense.dyad.features import (
+    DyadSample,
+    Features,
+    extract,
+    fading_mean,
+    from_evidence,
+    to_array,
+    to_evidence,
+)
 from cuesense.dyad.modes import Modes, mode_log_likelihood, posterior
 from cuesense.types import DyadState
 from dyad_simulator import converse, macro_f1, smoothed_noise_sd
@@ -182,9 +190,9 @@ def test_support_of_a_channel_is_its_lead_over_the_average_mode() -> None:
 def test_voiceless_arousal_is_trusted_less() -> None:
     voiced = last(listener_speaking_prob=1.0, partner_speaking_prob=1.0).evidence
     silent = last(listener_speaking_prob=np.nan, partner_speaking_prob=0.0).evidence
-    assert voiced["sigma_arousal"] == pytest.approx(math.hypot(0.35, 0.1), rel=1e-3)
-    assert silent["sigma_arousal"] == pytest.approx(math.hypot(1.5 * 0.35, 0.1), rel=1e-3)
-    assert voiced["sigma_valence"] == silent["sigma_valence"]
+    assert voiced["listener_arousal_sd"] == pytest.approx(math.hypot(0.35, 0.1), rel=1e-3)
+    assert silent["listener_arousal_sd"] == pytest.approx(math.hypot(1.5 * 0.35, 0.1), rel=1e-3)
+    assert voiced["listener_valence_sd"] == silent["listener_valence_sd"]
 
 
 def test_partner_is_delayed_and_listener_is_not() -> None:
@@ -284,3 +292,10 @@ def _by_correlation(features: Features, seconds: float = 20.0) -> np.ndarray:
         if ok.sum() > n:
             r[i] = np.corrcoef(x[ok], y[ok])[0, 1]
     return np.select([r > 0.3, r < -0.3], [0, 1], default=2)
+
+
+def test_features_come_back_from_their_evidence() -> None:
+    features, _ = extract(to_array([sample(i) for i in range(80)]), CONFIG)
+    again = from_evidence(features.t, to_evidence(features))
+    for field in dataclasses.fields(features):
+        np.testing.assert_allclose(getattr(again, field.name), getattr(features, field.name))

@@ -7,9 +7,9 @@ import pytest
 
 from cuesense import schema
 from cuesense.config import Dyad
-from cuesense.dyad.features import DyadSample
+from cuesense.dyad.features import DyadSample, extract, to_array
 from cuesense.dyad.modes import Modes
-from cuesense.dyad.null import wrong_partner
+from cuesense.dyad.null import WrongPartner, wrong_partner
 from dyad_simulator import Conversation, converse, smoothed_noise_sd
 
 
@@ -19,6 +19,10 @@ def talk(seed: int, minutes: float = 8.0) -> tuple[Conversation, Dyad]:
     conversation = converse(rng, minutes=minutes, reliability=0.9, baseline_sd=0.3, config=config)
     sd = smoothed_noise_sd(conversation.noise_sd, config)
     return conversation, dataclasses.replace(config, sigma_arousal=sd, sigma_valence=sd)
+
+
+def null(samples: list[DyadSample], config: Dyad) -> WrongPartner:
+    return wrong_partner(extract(to_array(samples), config)[0], config)
 
 
 def with_partner(samples: list[DyadSample], other: list[DyadSample]) -> list[DyadSample]:
@@ -40,8 +44,8 @@ def test_true_partner_explains_the_listener_and_a_stranger_does_not() -> None:
     for seed in range(6):
         own, config = talk(seed)
         other, _ = talk(100 + seed)
-        mine = wrong_partner(own.samples, config)
-        theirs = wrong_partner(with_partner(own.samples, other.samples), config)
+        mine = null(own.samples, config)
+        theirs = null(with_partner(own.samples, other.samples), config)
         assert mine.fit is not None
         assert theirs.fit is not None
         assert mine.fit.true > mine.fit.high
@@ -53,7 +57,7 @@ def test_true_partner_explains_the_listener_and_a_stranger_does_not() -> None:
 
 def test_shares_are_those_of_the_estimator() -> None:
     own, config = talk(2)
-    result = wrong_partner(own.samples, config)
+    result = null(own.samples, config)
     states = Modes(config).extend(own.samples)
     labels = [s.label for s in states if s.t >= config.min_time_s]
     named = [label for label in labels if label in schema.MODES]
@@ -68,7 +72,7 @@ def test_shares_are_those_of_the_estimator() -> None:
 
 
 def test_p_counts_the_rolls_that_reach_the_session() -> None:
-    result = wrong_partner(talk(1)[0].samples, talk(1)[1])
+    result = null(talk(1)[0].samples, talk(1)[1])
     for against in [*result.of_labelled.values(), *result.of_total.values()]:
         assert against.low <= against.median <= against.high
         assert 1 / 40 <= against.p <= 1
@@ -95,7 +99,7 @@ def test_partner_who_comes_round_in_a_cycle_cannot_be_made_wrong() -> None:
             listener_ok=True,
         )
 
-    result = wrong_partner([cycle(i) for i in range(1500)], config)
+    result = null([cycle(i) for i in range(1500)], config)
     assert result.repeats > 0.95
     assert "repeats" in result.reason
 
@@ -103,7 +107,6 @@ def test_partner_who_comes_round_in_a_cycle_cannot_be_made_wrong() -> None:
 @pytest.mark.parametrize(
     ("change", "count", "reason"),
     [
-        ({}, 0, "no samples"),
         ({}, 200, "under 45 s calibrated"),
         ({"calibrated": False}, 2000, "under 45 s calibrated"),
         ({"partner_ok": False}, 2000, "a mode for under 30 s"),
@@ -114,7 +117,7 @@ def test_too_little_is_said_and_gives_no_number(
 ) -> None:
     own, config = talk(3)
     samples = [dataclasses.replace(s, **change) for s in own.samples[:count]]
-    result = wrong_partner(samples, config)
+    result = null(samples, config)
     assert result.reason == f"insufficient data: {reason}"
     assert result.of_labelled == {}
     assert result.fit is None
@@ -123,5 +126,5 @@ def test_too_little_is_said_and_gives_no_number(
 def test_short_sessions_get_few_rolls() -> None:
     own, config = talk(4, minutes=2.0)
     config = dataclasses.replace(config, null_labelled_s=5.0)
-    result = wrong_partner(own.samples, config)
+    result = null(own.samples, config)
     assert result.rolls == 21  # 80 s of shifts at 4 s and over, and the first

@@ -281,6 +281,13 @@ def _null(**changes: Any) -> dict[str, Any]:
             False,
         ),
         (
+            attunement.wrong_partner(
+                _null(of_labelled={"regulating": NULL | {"true": 0.12, "p": 1.0}}), YOU, PARTNER, {}
+            )[0],
+            "not evidence of attunement: your partner got less of it than a wrong partner would",
+            False,
+        ),
+        (
             attunement.wrong_partner(None, YOU, PARTNER, {})[0],
             "take these shares as a description only",
             True,

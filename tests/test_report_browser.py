@@ -152,6 +152,15 @@ def test_axes_have_labels_and_traces_have_gaps(visit: Open) -> None:
     assert gaps == 4
 
 
+def test_missing_gaze_is_hatched_and_never_drawn_as_looking_away(visit: Open) -> None:
+    browser = visit("talk", fragment="#t=93-102")  # A's face is lost
+    drawn = (
+        "const [a] = document.querySelectorAll('[data-track=gaze] path.gap');"
+        "return a.getAttribute('d').split('M').length - 1"
+    )
+    assert browser.execute_script(drawn) == pytest.approx(9 / 0.2, abs=2)
+
+
 def test_keyboard_moves_the_cursor_and_says_what_is_there(visit: Open) -> None:
     from selenium.webdriver.common.keys import Keys
 

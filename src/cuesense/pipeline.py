@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -59,8 +59,6 @@ class Findings:
         what went wrong while reading.
     listener
         "A" or "B".
-    samples
-        what the dyad's estimator was given, for the nulls (about 3 kB per s).
     """
 
     end_s: float = 0.0
@@ -70,7 +68,6 @@ class Findings:
     frames: int = 0
     problems: tuple[str, ...] = ()
     listener: str | None = None
-    samples: list[DyadSample] = field(default_factory=list)
 
 
 def run(
@@ -198,9 +195,7 @@ class _Flow:
         dyad = None
         self._on_partner.append([p["gaze_on_partner"] for p in people])
         if self._ticks % self._every == 0:
-            sample = self._sample(people)
-            self._findings.samples.append(sample)
-            dyad = self._modes.push(sample)
+            dyad = self._modes.push(self._sample(people))
         self._ticks += 1
         happened, self._events = tuple(self._events), []
         return Moment(tick.raw.t, people, dyad, None, happened)

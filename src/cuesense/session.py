@@ -154,7 +154,7 @@ def analyze(
                         progress(moment.t, source.info.duration_s)
             meta = _meta(source.info, hashes, config, findings, tally)
             _tables(folder, meta, csv)
-            _conclude(folder, meta, config, findings)
+            _conclude(folder, meta, config)
     return Session(target)
 
 
@@ -288,11 +288,10 @@ def _tables(folder: Path, meta: dict[str, Any], csv: bool) -> None:
         spool.unlink()
 
 
-def _conclude(folder: Path, meta: dict[str, Any], config: Config, findings: Findings) -> None:
+def _conclude(folder: Path, meta: dict[str, Any], config: Config) -> None:
     """Compute what only the whole session can tell; write session.json and the report."""
     result = summary(
         *(Table(folder / f"{name}.parquet") for name in TABLES),
-        findings.samples,
         meta["source"]["duration_s"],
         config,
     )

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from cuesense import schema
 from cuesense.config import Config
-from cuesense.dyad.features import DyadSample
+from cuesense.dyad.features import Features, from_evidence
 from cuesense.dyad.null import wrong_partner
 from cuesense.dyad.settling import settling
 from cuesense.dyad.synchrony import SessionSynchrony, session_synchrony
 from cuesense.dyad.turns import summarise
 from cuesense.timeline import Table
 from cuesense.types import F64, Event
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 SEED = 20_231
 """Of the resampling, so that a report can be made again to the digit."""
@@ -25,7 +27,6 @@ def summary(
     timeline: Table,
     state: Table,
     events: Table,
-    samples: Sequence[DyadSample],
     duration_s: float,
     config: Config,
 ) -> dict[str, Any]:
@@ -35,20 +36,18 @@ def summary(
     ----------
     timeline
         Of the session; likewise `state` and `events`.
-    samples
-        What the dyad's estimator was given, at its grid.
     duration_s
         s.
     config
         Settings.
     """
-    rows = state.to_arrow(["label", "partner_arousal"])
+    rows = state.to_arrow()
     labels = np.array(rows.column("label").to_pylist(), dtype=object)
     codes = np.array([schema.LABELS.index(label) for label in labels], dtype=np.intp)
     happened = [Event(**row) for row in events.to_arrow().to_pylist()]
     return {
         "labels": {name: float(np.mean(labels == name)) for name in schema.LABELS if len(labels)},
-        "null": wrong_partner(samples, config.dyad),
+        "null": wrong_partner(features_of(rows), config.dyad),
         "settling": settling(
             rows.column("partner_arousal").to_numpy(),
             codes,
@@ -58,6 +57,13 @@ def summary(
         "synchrony": _smile_synchrony(timeline, config),
         "turns": summarise(happened, duration_s) if duration_s > 0 else None,
     }
+
+
+def features_of(state: pa.Table) -> Features:
+    """Return what the labels of a state table rest on."""
+    numbers = [c.name for c in schema.EVIDENCE]
+    columns = {name: state.column(name).to_numpy() for name in ("t", *numbers)}
+    return from_evidence(columns.pop("t"), columns)
 
 
 def _smile_synchrony(timeline: Table, config: Config) -> SessionSynchrony:

@@ -191,16 +191,22 @@ class Tracker:
         )
         self._ms = -1
         self._crop: tuple[int, int, int] | None = None
+        self._long = 0  # px; longer side of the last picture
         self._held = False
 
     def look(self, image: U8, t: float, order: Order) -> Look:
         """Return what one picture shows; `image` is the whole picture."""
         swept = self._sweeper.sweep(image, order.sweep) if order.sweep > 0 else None
+        long = max(image.shape[:2])
+        if self._crop is not None and long != self._long:  # the recording changed its size
+            x, y, side = (round(px * long / self._long) for px in self._crop)
+            self._crop = (x, y, side)
+        self._long = long
         if order.rest:
             self._crop = None
         elif order.start is not None:
             self._forget()
-            self._aim(order.start, max(image.shape[:2]))
+            self._aim(order.start, long)
         face = None if self._crop is None else self._follow(image, t, self._crop)
         return Look(face, swept)
 

@@ -141,7 +141,7 @@ class LocalWorker:
 
     @property
     def pid(self) -> int:
-        """This very process's number."""
+        """The number of this very process."""
         return os.getpid()
 
     def send(self, picture: Picture, t: float, orders: dict[int, Order]) -> None:

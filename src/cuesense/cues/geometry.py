@@ -90,14 +90,15 @@ def space(landmarks: npt.NDArray[np.floating], aspect: float) -> F64:
     ndarray
         (..., n, 3), picture widths.
     """
-    return np.asarray(landmarks, np.float64) * np.array([1.0, -1.0 / aspect, -1.0])
+    points: F64 = landmarks * np.array([1.0, -1.0 / aspect, -1.0])
+    return points
 
 
 def box(landmarks: npt.NDArray[np.floating]) -> F64:
     """Return x, y, width, height of the face's outline, (4,), in the units of x and y."""
     points = np.asarray(landmarks[:468, :2], float)
     low = points.min(axis=0)
-    return np.r_[low, points.max(axis=0) - low]
+    return np.concatenate([low, points.max(axis=0) - low])
 
 
 def rotation(landmarks: npt.NDArray[np.floating], aspect: float) -> F64:

@@ -73,6 +73,8 @@ SURE = 0.7
 profile or half hidden; things that are no faces scored up to 0.67."""
 SELDOM = 0.2
 """Share of the stills in which a person of the dyad must be seen, and twice at least."""
+ALIKE = 0.8
+"""Ratio from which two presences, or two sizes, count as equal."""
 TOO_COSTLY = 7.0
 """Cost above which a found face is not this person's."""
 PATIENCE_S = 10.0
@@ -168,8 +170,9 @@ class Seats:
         """Learn from sweeps of stills where the two people are, and what they look like.
 
         Detections at one place (within a size) are one cluster. The most present cluster is one
-        of the dyad, of equals (within a fifth) the largest; the other is the most present of those
-        that were seen together with it, since one person who moves makes several clusters.
+        of the dyad, of equals (within a fifth) the largest. The other is the most present of those
+        that were seen together with it, since one person who moves makes several clusters; of
+        equals (in presence, then in size, within a fifth each) the one most beside the first.
         """
         seats = [s for s in self._seats if s.view == view]
         clusters: list[dict[int, Detection]] = []
@@ -194,8 +197,14 @@ class Seats:
         chosen: list[dict[int, Detection]] = []
         while clusters and len(chosen) < len(seats):
             most = max(len(c) for c in clusters)
-            equals = [c for c in clusters if len(c) >= 0.8 * most]
-            best = max(equals, key=lambda c: _middle(c).size)
+            equals = [c for c in clusters if len(c) >= ALIKE * most]
+            largest = max(_middle(c).size for c in equals)
+            if not chosen:
+                best = next(c for c in equals if _middle(c).size == largest)
+            else:
+                height = _middle(chosen[0]).y
+                equals = [c for c in equals if _middle(c).size >= ALIKE * largest]
+                best = min(equals, key=lambda c: abs(_middle(c).y - height))
             chosen.append(best)
             clusters = [c for c in clusters if c is not best and c.keys() & best.keys()]
         chosen.sort(key=lambda c: _middle(c).x)

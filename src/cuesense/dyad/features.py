@@ -6,7 +6,7 @@ call, so the live stage and the whole-session nulls share it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Final
 
@@ -265,3 +265,50 @@ def extract(x: F64, config: Dyad, carry: Carry | None = None) -> tuple[Features,
         gaze=fade["listener_gaze_on_partner"],
     )
     return features, Carry(carry.start, shifted[len(x) :], slope_tail, coverage_tail, tuple(fading))
+
+
+_PAIRS: Final = (
+    ("partner_arousal", "partner", 0),
+    ("partner_valence", "partner", 1),
+    ("listener_arousal", "listener", 0),
+    ("listener_valence", "listener", 1),
+)
+
+
+def to_evidence(features: Features) -> dict[str, F64]:
+    """Return the features as columns of `schema.EVIDENCE`."""
+    columns = {
+        "event_rate": features.event_rate,
+        "gaze_on_partner": features.gaze,
+        "partner_slope": features.partner_slope,
+        "coverage_partner": features.coverage[:, 0],
+        "coverage_listener": features.coverage[:, 1],
+        "calibrated": features.calibrated.astype(np.float64),
+    }
+    for name, who, channel in _PAIRS:
+        columns[name] = getattr(features, who)[:, channel]
+        columns[f"{name}_sd"] = np.sqrt(getattr(features, f"{who}_var")[:, channel])
+    return columns
+
+
+def from_evidence(t: F64, columns: Mapping[str, F64]) -> Features:
+    """Return the features that `to_evidence` made columns of, at the times `t` (n,) in s."""
+    value = {name: columns[name] for name, _, _ in _PAIRS}
+    noise = {name: np.asarray(columns[f"{name}_sd"]) ** 2 for name, _, _ in _PAIRS}
+
+    def pair(of: Mapping[str, F64], who: str) -> F64:
+        return np.stack([of[f"{who}_arousal"], of[f"{who}_valence"]], axis=1)
+
+    return Features(
+        t=t,
+        elapsed_s=t - t[0] if len(t) else t,
+        calibrated=np.asarray(columns["calibrated"]) > 0,
+        partner=pair(value, "partner"),
+        listener=pair(value, "listener"),
+        partner_var=pair(noise, "partner"),
+        listener_var=pair(noise, "listener"),
+        partner_slope=columns["partner_slope"],
+        coverage=np.stack([columns["coverage_partner"], columns["coverage_listener"]], axis=1),
+        event_rate=columns["event_rate"],
+        gaze=columns["gaze_on_partner"],
+    )

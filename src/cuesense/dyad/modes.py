@@ -23,7 +23,14 @@ import numpy.typing as npt
 
 from cuesense import schema
 from cuesense.config import Dyad
-from cuesense.dyad.features import Carry, DyadSample, Features, extract, to_array
+from cuesense.dyad.features import (
+    Carry,
+    DyadSample,
+    Features,
+    extract,
+    to_array,
+    to_evidence,
+)
 from cuesense.types import F64, DyadState
 
 __all__ = ["DyadSample", "Modes", "Verdicts", "judge", "mode_log_likelihood", "posterior"]
@@ -203,7 +210,10 @@ class Modes:
             return []
         features, self._carry = extract(to_array(samples), self._config, self._carry)
         verdicts = judge(features, self._config)
-        evidence = _evidence(features, verdicts)
+        evidence = to_evidence(features) | {
+            f"ev_{name}": column
+            for name, column in zip(CHANNELS, support(verdicts.log_likelihood).T, strict=True)
+        }
         return [
             DyadState(
                 t=float(features.t[i]),
@@ -236,23 +246,3 @@ def support(log_likelihood: F64) -> F64:
     best = np.take_along_axis(log_likelihood, top[:, None, None], axis=2)[:, :, 0]
     lead: F64 = -np.log(np.exp(log_likelihood - best[:, :, None]).mean(axis=2))
     return np.where(np.isfinite(p[:, :1]), lead, np.nan)
-
-
-def _evidence(features: Features, verdicts: Verdicts) -> dict[str, F64]:
-    """Return the columns of `schema.EVIDENCE`."""
-    channels = support(verdicts.log_likelihood)
-    sigma = np.sqrt((features.partner_var + features.listener_var) / 2.0)
-    return {
-        "partner_arousal": features.partner[:, 0],
-        "partner_valence": features.partner[:, 1],
-        "listener_arousal": features.listener[:, 0],
-        "listener_valence": features.listener[:, 1],
-        "sigma_arousal": sigma[:, 0],
-        "sigma_valence": sigma[:, 1],
-        "event_rate": features.event_rate,
-        "gaze_on_partner": features.gaze,
-        **{f"ev_{name}": channels[:, i] for i, name in enumerate(CHANNELS)},
-        "partner_slope": features.partner_slope,
-        "coverage_partner": features.coverage[:, 0],
-        "coverage_listener": features.coverage[:, 1],
-    }

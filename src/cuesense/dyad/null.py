@@ -20,7 +20,7 @@ session the rolls are few and resemble each other, so p cannot become small.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -28,7 +28,7 @@ import numpy as np
 
 from cuesense import schema
 from cuesense.config import Dyad
-from cuesense.dyad.features import DyadSample, Features, extract, to_array
+from cuesense.dyad.features import Features
 from cuesense.dyad.modes import NO_DEMAND, judge
 from cuesense.types import F64
 
@@ -90,13 +90,13 @@ class WrongPartner:
     reason: str
 
 
-def wrong_partner(samples: Sequence[DyadSample], config: Dyad) -> WrongPartner:
+def wrong_partner(features: Features, config: Dyad) -> WrongPartner:
     """Compare a session's labels with those that rolled partners give.
 
     Parameters
     ----------
-    samples
-        the whole session on the dyad's grid.
+    features
+        of the whole session, on the dyad's grid.
     config
         constants; `null_rolls` rolls, evenly spaced over all shifts of at least
         `null_shift_s`, fewer if they would be closer together than `smoothing_s`.
@@ -106,9 +106,6 @@ def wrong_partner(samples: Sequence[DyadSample], config: Dyad) -> WrongPartner:
         The null; "insufficient data: …" as reason, and no shares, if the calibrated time is under
         three times `null_shift_s` or less than `null_labelled_s` of it has a mode.
     """
-    if not samples:
-        return _missing("insufficient data: no samples", 0.0)
-    features, _ = extract(to_array(samples), config)
     usable = np.flatnonzero(features.calibrated & (features.elapsed_s >= config.min_time_s))
     n = len(usable)
     least = 3.0 * config.null_shift_s

@@ -134,11 +134,12 @@ def _against(
             f"with what {partner.subject} showed at the time.",
             tuple(longest),
         )
-    return Sentence(
-        f"{numbers} That is not evidence of attunement: it may just be {listener.possessive} "
-        "manner.",
-        tuple(longest),
+    why = (
+        f"{partner.subject} got less of it than a wrong partner would have"
+        if true < low
+        else f"it may just be {listener.possessive} manner"
     )
+    return Sentence(f"{numbers} That is not evidence of attunement: {why}.", tuple(longest))
 
 
 def variants(escalating: Sequence[At], sharing: Sequence[At]) -> list[Sentence]:

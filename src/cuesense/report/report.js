@@ -184,7 +184,6 @@
         const low = 16 * i + 14;
         lane(svg, p.id, 16 * i, 15);
         shareArea(svg, p, "gaze_on_partner", low, 13);
-        for (const [start, end] of p.gaps.face) block(svg, start, end, 16 * i + 1, 13, "gap");
       });
     },
     voice_A: (svg) => voice(svg, "A"),
@@ -208,17 +207,22 @@
     el(svg, "text", { x: PAD - 5, y: y + height / 2 + 3.5, "text-anchor": "end" }, name);
   }
 
+  /** Add a bar as high as the share in each column, hatched where there is no value. */
   function shareArea(svg, p, key, low, height) {
     const points = resample(p.series[key], columns());
-    let d = "";
+    let d = "", gaps = "";
     points.forEach((point, i) => {
-      if (Number.isNaN(point.y)) return;
       const next = points[i + 1] || { t: point.t + data.width };
       const half = (next.t - point.t) / 2;
       const a = Math.max(PAD, x(point.t - half)), b = Math.min(view.width - RIGHT, x(point.t + half));
-      if (b > a) d += `M${a.toFixed(1)} ${low}V${(low - height * point.y).toFixed(1)}H${b.toFixed(1)}V${low}Z`;
+      if (b <= a) return;
+      const missing = Number.isNaN(point.y), top = low - height * (missing ? 1 : point.y);
+      const bar = `M${a.toFixed(1)} ${low}V${top.toFixed(1)}H${b.toFixed(1)}V${low}Z`;
+      if (missing) gaps += bar;
+      else d += bar;
     });
     el(svg, "path", { class: `fill ${p.id}`, d });
+    el(svg, "path", { class: "gap", d: gaps });
   }
 
   function states(svg, key) {

@@ -134,9 +134,9 @@ def _attunement(digest: Digest, summary: Mapping[str, Any], who: Cast) -> Sectio
             f"contact count too. A pattern is named only if it is at least 80{THIN}% likely under "
             "this model, whose constants are assumptions informed by published studies.",
             "The wrong partner: your partner's signals are shifted against yours by at least 15 "
-            "seconds, up to 20 times, and everything is judged anew. The range is the middle "
-            f"90{THIN}% of those; p is how often a wrong partner does at least as well. With 20 "
-            "shifts p cannot be below 0.05 by much.",
+            "seconds, a few dozen times, and everything is judged anew. The range is the middle "
+            f"90{THIN}% of those; p is how often a wrong partner does at least as well. The "
+            "shorter the recording, the fewer shifts it allows, and the less p can show.",
             "Settling compares activation 10 to 20 seconds later with this person's own trend, and "
             "what is left after regulating with what is left after mirroring; the interval comes "
             "from resampling the stretches.",

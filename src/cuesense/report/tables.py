@@ -57,9 +57,9 @@ def charts(digest: Digest) -> list[Chart]:
         return []
     found = []
     if len(present) == 2:
-        found.append(
-            Chart("mode", "Response looks like", "", f"Response over time, {whole}", "mode")
-        )
+        unit = "underlined: escalating or sharing" if digest.variants else ""
+        label = f"Response over time, {whole}"
+        found.append(Chart("mode", "Response looks like", unit, label, "mode"))
     for column, title, lack in (
         ("arousal", "Activation", "no usual to compare with: it takes 45 s of ordinary talk"),
         ("valence", "Pleasantness", "no usual to compare with: it takes 45 s of ordinary talk"),
