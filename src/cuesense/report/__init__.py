@@ -41,11 +41,16 @@ MODES: Final = (*schema.MODES, schema.NO_DEMAND, schema.INSUFFICIENT)
 class ReportInput:
     """What a report is made from.
 
-    Attributes:
-        timeline: columns of `schema.TIMELINE`, at least `COLUMNS`.
-        state: columns of `schema.STATE`.
-        events: columns of `schema.EVENTS_TABLE`.
-        meta: the content of session.json.
+    Attributes
+    ----------
+    timeline
+        columns of `schema.TIMELINE`, at least `COLUMNS`.
+    state
+        columns of `schema.STATE`.
+    events
+        columns of `schema.EVENTS_TABLE`.
+    meta
+        the content of session.json.
     """
 
     timeline: pa.Table

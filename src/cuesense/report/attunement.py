@@ -33,12 +33,18 @@ def response(
 ) -> list[Sentence]:
     """How much of the time could be named, and what it looked like.
 
-    Args:
-        shares: share of the time of each of `schema.LABELS`; {} if nothing was judged.
-        why: the most frequent reason for no mode, as the tables give it.
-        listener: who responds.
-        partner: who shares.
-        longest: longest stretches of mirroring and regulating, with their names as notes.
+    Parameters
+    ----------
+    shares
+        share of the time of each of `schema.LABELS`; {} if nothing was judged.
+    why
+        the most frequent reason for no mode, as the tables give it.
+    listener
+        who responds.
+    partner
+        who shares.
+    longest
+        longest stretches of mirroring and regulating, with their names as notes.
     """
     named = sum(shares.get(mode, 0.0) for mode in schema.MODES)
     because = f" Mostly: {words.dyad_reason(why)}." if why else ""
@@ -76,11 +82,16 @@ def wrong_partner(
 ) -> list[Sentence]:
     """Whether the shares are more than a wrong partner would have given.
 
-    Args:
-        null: a `dyad.null.WrongPartner` as a dict, or None.
-        listener: who responds.
-        partner: who shares.
-        longest: the longest stretches of each mode.
+    Parameters
+    ----------
+    null
+        a `dyad.null.WrongPartner` as a dict, or None.
+    listener
+        who responds.
+    partner
+        who shares.
+    longest
+        the longest stretches of each mode.
     """
     reason = str((null or {}).get("reason") or "")
     labelled = (null or {}).get("of_labelled") or {}
@@ -161,10 +172,14 @@ def variants(escalating: Sequence[At], sharing: Sequence[At]) -> list[Sentence]:
 def settling(result: Mapping[str, Any] | None, partner: Who, bouts: Sequence[At] = ()) -> Sentence:
     """Whether the partner came down more after regulating than after mirroring.
 
-    Args:
-        result: a `dyad.settling.Settling` as a dict, or None.
-        partner: who shares.
-        bouts: the longest regulating stretches.
+    Parameters
+    ----------
+    result
+        a `dyad.settling.Settling` as a dict, or None.
+    partner
+        who shares.
+    bouts
+        the longest regulating stretches.
     """
     result = result or {}
     difference, low, high = (number(result.get(k)) for k in ("difference", "low", "high"))
@@ -197,8 +212,10 @@ def settling(result: Mapping[str, Any] | None, partner: Who, bouts: Sequence[At]
 def synchrony(result: Mapping[str, Any] | None) -> list[Sentence]:
     """Whether the two people's smiles moved together, and what a recording this long can show.
 
-    Args:
-        result: a `dyad.synchrony.SessionSynchrony` as a dict, or None.
+    Parameters
+    ----------
+    result
+        a `dyad.synchrony.SessionSynchrony` as a dict, or None.
     """
     if not result:
         return [quiet("Whether your smiles came together was not computed here.")]

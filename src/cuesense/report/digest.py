@@ -57,13 +57,20 @@ class Span(NamedTuple):
 class Track:
     """One person.
 
-    Attributes:
-        person: "A" or "B".
-        role: partner, listener or undecided.
-        side: "left" or "right".
-        present: whether a face or voice of theirs was found at all.
-        series: (n,) per name of `SERIES`, means per bin.
-        gaps: runs of why values are missing or doubtful, per family; other time has values.
+    Attributes
+    ----------
+    person
+        "A" or "B".
+    role
+        partner, listener or undecided.
+    side
+        "left" or "right".
+    present
+        whether a face or voice of theirs was found at all.
+    series
+        (n,) per name of `SERIES`, means per bin.
+    gaps
+        runs of why values are missing or doubtful, per family; other time has values.
     """
 
     person: Person
@@ -82,15 +89,24 @@ class Track:
 class Digest:
     """A session.
 
-    Attributes:
-        duration_s: s.
-        width_s: width of a bin, s.
-        tracks: both people.
-        labels: runs of the dyad's label; `reasons` runs of why there is none.
-        variants: runs of "sharing" and "escalating".
-        posterior: (n, 3) means of `schema.MODES` per bin.
-        events: by kind, ordered by time.
-        views: pictures the recording has; 0 is sound only.
+    Attributes
+    ----------
+    duration_s
+        s.
+    width_s
+        width of a bin, s.
+    tracks
+        both people.
+    labels
+        runs of the dyad's label; `reasons` runs of why there is none.
+    variants
+        runs of "sharing" and "escalating".
+    posterior
+        (n, 3) means of `schema.MODES` per bin.
+    events
+        by kind, ordered by time.
+    views
+        pictures the recording has; 0 is sound only.
     """
 
     duration_s: float
@@ -119,11 +135,16 @@ def digest(
 ) -> Digest:
     """Reduce a session's tables.
 
-    Args:
-        timeline: at least the columns `COLUMNS`.
-        state: columns of `schema.STATE`; may have no rows.
-        events: columns of `schema.EVENTS_TABLE`; may have no rows.
-        meta: the content of session.json.
+    Parameters
+    ----------
+    timeline
+        at least the columns `COLUMNS`.
+    state
+        columns of `schema.STATE`; may have no rows.
+    events
+        columns of `schema.EVENTS_TABLE`; may have no rows.
+    meta
+        the content of session.json.
     """
     t = _numbers(timeline, "t")
     duration = float(meta["source"]["duration_s"] or (t.max() if len(t) else 0.0))

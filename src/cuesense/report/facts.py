@@ -60,11 +60,16 @@ def steps(digest: Digest, x: F64) -> tuple[F64, F64]:
 def peaks(t: F64, x: F64, most: int = 3, least: float = NOTABLE) -> list[tuple[float, float]]:
     """Return (time, value) of up to `most` highest values, at least `APART_S` apart, by time.
 
-    Args:
-        t: (n,) s.
-        x: (n,), NaN where missing; for the lowest values, pass ``-x``.
-        most: number of peaks.
-        least: values below this are no peaks.
+    Parameters
+    ----------
+    t
+        (n,) s.
+    x
+        (n,), NaN where missing; for the lowest values, pass ``-x``.
+    most
+        number of peaks.
+    least
+        values below this are no peaks.
     """
     found: list[tuple[float, float]] = []
     for i in np.argsort(-np.nan_to_num(x, nan=-np.inf), kind="stable"):

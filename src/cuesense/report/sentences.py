@@ -63,10 +63,14 @@ def quiet(text: str, moments: Sequence[At] = ()) -> Sentence:
 def activation(who: Who, peaks: Sequence[tuple[float, float]], known: bool) -> Sentence:
     """When a person looked and sounded most activated.
 
-    Args:
-        who: the person.
-        peaks: (time, baseline SD) of the highest moments.
-        known: whether there is any arousal of theirs at all.
+    Parameters
+    ----------
+    who
+        the person.
+    peaks
+        (time, baseline SD) of the highest moments.
+    known
+        whether there is any arousal of theirs at all.
     """
     if not known:
         return quiet(
@@ -176,12 +180,18 @@ def rises(who: Who, other: Who | None, found: Sequence[Rise], known: bool) -> li
 def latency(who: Who, other: Who, median_s: float, turns: int, slow: Sequence[At]) -> Sentence:
     """How quickly a person answers.
 
-    Args:
-        who: who answers.
-        other: who spoke before.
-        median_s: median floor transfer offset, s; NaN if unknown.
-        turns: turns it rests on.
-        slow: the longest pauses before an answer, their lengths as notes.
+    Parameters
+    ----------
+    who
+        who answers.
+    other
+        who spoke before.
+    median_s
+        median floor transfer offset, s; NaN if unknown.
+    turns
+        turns it rests on.
+    slow
+        the longest pauses before an answer, their lengths as notes.
     """
     if not math.isfinite(median_s) or turns < LEAST_TURNS:
         return quiet(
@@ -265,10 +275,14 @@ def signals(
 def coverage(who: Who, shares: Mapping[str, Any] | None, gaps: Sequence[At]) -> Sentence:
     """How much of a person could be seen, heard and judged, and what was missing most.
 
-    Args:
-        who: the person.
-        shares: this person's entry of the session's coverage.
-        gaps: the longest gaps, with their reasons as notes.
+    Parameters
+    ----------
+    who
+        the person.
+    shares
+        this person's entry of the session's coverage.
+    gaps
+        the longest gaps, with their reasons as notes.
     """
     subject = sentence_case(who.subject)
     if not shares:
@@ -284,9 +298,12 @@ def coverage(who: Who, shares: Mapping[str, Any] | None, gaps: Sequence[At]) -> 
 def baseline(who: Who, about: Mapping[str, Any] | None) -> Sentence:
     """Whether a person's usual could be learned, and from when.
 
-    Args:
-        who: the person.
-        about: this person's entry of the session's baselines.
+    Parameters
+    ----------
+    who
+        the person.
+    about
+        this person's entry of the session's baselines.
     """
     if not about or not about.get("complete"):
         missing = words.listed(

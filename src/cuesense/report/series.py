@@ -43,13 +43,19 @@ def bin_width(duration_s: float) -> float:
 def bin_means(t: F64, x: F64, width_s: float, n_bins: int) -> F64:
     """Return the mean of the finite values of `x` in each bin ``[i, i + 1) * width_s``.
 
-    Args:
-        t: (n,) s, in any order; times outside the bins are left out.
-        x: (n,), NaN where missing.
-        width_s: s.
-        n_bins: number of bins.
+    Parameters
+    ----------
+    t
+        (n,) s, in any order; times outside the bins are left out.
+    x
+        (n,), NaN where missing.
+    width_s
+        s.
+    n_bins
+        number of bins.
 
-    Returns:
+    Returns
+    -------
         (n_bins,), NaN where a bin has no finite value.
     """
     # A tick that lies on a bin's edge up to rounding belongs to the bin that begins there.
@@ -77,11 +83,16 @@ def runs(
 ) -> list[Run]:
     """Return the stretches over which `values` stay the same.
 
-    Args:
-        t: (n,) s, ascending; a value holds from its time for `tick_s`.
-        values: (n,).
-        tick_s: s between times; a longer step ends a run.
-        shortest_s: s; a shorter run is swallowed by the one before it.
+    Parameters
+    ----------
+    t
+        (n,) s, ascending; a value holds from its time for `tick_s`.
+    values
+        (n,).
+    tick_s
+        s between times; a longer step ends a run.
+    shortest_s
+        s; a shorter run is swallowed by the one before it.
     """
     if len(t) == 0:
         return []

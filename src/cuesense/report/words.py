@@ -131,10 +131,14 @@ class At(NamedTuple):
 class Who:
     """How a person is called.
 
-    Attributes:
-        subject: "you", "your partner", "A (left)".
-        possessive: "your", "your partner's", "A's".
-        you: whether the verb is that of "you".
+    Attributes
+    ----------
+    subject
+        "you", "your partner", "A (left)".
+    possessive
+        "your", "your partner's", "A's".
+    you
+        whether the verb is that of "you".
     """
 
     subject: str
