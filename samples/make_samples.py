@@ -27,7 +27,7 @@ from warp import HEIGHT, WIDTH, Array
 
 FPS = 30
 AUDIO_RATE = 16_000
-CRF = 32  # keeps the sample under the limit with some room
+CRF = 33  # keeps the sample under the limit with some room
 LIMIT_BYTES = 5_000_000
 Progress = Callable[[float], None]
 

@@ -24,23 +24,23 @@ PARTNER, LISTENER = "A", "B"
 # mode, what the partner is going through, seconds
 PLAN: tuple[tuple[str, str, float], ...] = (
     ("baseline", "neutral", 45.0),
-    ("mirroring", "distressed", 25.0),
-    ("neutral", "neutral", 8.0),
-    ("regulating", "distressed", 25.0),
-    ("neutral", "neutral", 8.0),
-    ("disengaged", "distressed", 25.0),
-    ("neutral", "neutral", 8.0),
-    ("mirroring", "excited", 25.0),
-    ("neutral", "neutral", 8.0),
-    ("regulating", "angry", 25.0),
+    ("mirroring", "distressed", 28.0),
+    ("neutral", "neutral", 6.0),
+    ("regulating", "distressed", 30.0),
+    ("neutral", "neutral", 6.0),
+    ("disengaged", "distressed", 30.0),
+    ("neutral", "neutral", 6.0),
+    ("mirroring", "excited", 28.0),
+    ("neutral", "neutral", 6.0),
+    ("regulating", "angry", 30.0),
     ("neutral", "neutral", 3.0),
 )
 # partner's mean arousal and valence
 CONTENT = {
     "neutral": (0.0, 0.0),
-    "distressed": (2.7, -3.0),
-    "excited": (3.0, 3.0),
-    "angry": (3.2, -2.6),
+    "distressed": (3.3, -2.6),
+    "excited": (3.3, 3.3),
+    "angry": (3.5, -2.4),
 }
 # listener: gain and offset of arousal, gain and offset of valence
 RULE = {
@@ -48,9 +48,10 @@ RULE = {
     "regulating": (0.22, -0.3, 0.25, 0.5),
     "disengaged": (0.0, -0.55, 0.0, -0.05),
 }
-# listener: nods and "mm-hm" per minute, share of time looking at the partner
-HABIT = {"disengaged": (2.5, 0.45)}
-_USUAL = (8.0, 0.75)
+# listener: nods and "mm-hm" per minute, share of time looking at the partner; clear-cut on
+# purpose: whoever is disengaged here hardly responds and mostly looks elsewhere
+HABIT = {"disengaged": (1.0, 0.25)}
+_USUAL = (10.0, 0.85)
 _PARTNER_HABIT = (2.0, 0.68)
 
 

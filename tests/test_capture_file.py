@@ -14,7 +14,9 @@ import numpy as np
 import pytest
 
 from cuesense.capture import Source, open_source
-from cuesense.capture.file import Reblock, place, to_float, upright
+from cuesense.capture.decode import place
+from cuesense.capture.pictures import upright
+from cuesense.capture.sound import Reblock, to_float
 from cuesense.errors import MediaError, ParameterError
 from cuesense.types import F32, AudioBlock, Packet, VideoFrame
 from media import Audio, Video, cover_art_tag, quadrants, tone, wav_bytes, write_media
@@ -697,7 +699,7 @@ def test_pictures_above_the_limit_are_refused(
 ) -> None:
     path = write_media(tmp_path / "a.mp4", H264, None)
     assert len(read(path)[0]) == 25
-    monkeypatch.setattr("cuesense.capture.file.MAX_PIXELS", 1000)  # 96 x 64 is 6144
+    monkeypatch.setattr("cuesense.capture.decode.MAX_PIXELS", 1000)  # 96 x 64 is 6144
     assert "cannot be decoded" in refused(path)
 
 

@@ -114,7 +114,7 @@ VALUE_COLUMNS: Final[tuple[Column, ...]] = (
     _face("eye_closure", "1", "how closed the eyes are (mean of both blink blendshapes)", 0, 1),
     _face("mouth_open", "1", "inner lip distance, share of the distance between the eyes", 0, 5),
     _face("mouth_motion", "1/s", "speed of lip opening, eye distances per second, RMS", 0, 100),
-    _face("face_motion", "1/s", "speed of the face's shape without the head's, RMS", 0, 100),
+    _face("face_motion", "1/s", "speed of the upper face's shape without the head's, RMS", 0, 100),
     _face("head_speed", "rad/s", "angular speed of the head", 0, 100),
     _face("smile", "1", "height of the lip corners above the lips' centre, eye distances", -5, 5),
     _face("brow_height", "1", "height of the inner brows above the eyes, eye distances", -5, 5),

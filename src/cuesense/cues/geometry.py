@@ -209,8 +209,13 @@ def brow_gap(shape: F64) -> float:
 
 
 def face_motion(now: F64, before: F64, dt: float) -> float:
-    """Return the RMS speed of the face's shape (468, 3) over `dt` s, eye distances per s."""
-    return float(np.sqrt(((now - before) ** 2).sum(axis=1).mean())) / dt
+    """Return the RMS speed of the upper face's shape over `dt` s, eye distances per s.
+
+    Only points above the base of the nose count: below it speech moves the face, so that talking
+    would pass for agitation and listening for calm.
+    """
+    upper = before[:, 1] > before[2, 1]
+    return float(np.sqrt(((now - before)[upper] ** 2).sum(axis=1).mean())) / dt
 
 
 def eye_closure(blendshapes: npt.NDArray[np.floating]) -> float:

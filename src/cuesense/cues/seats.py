@@ -24,9 +24,11 @@ from itertools import permutations
 import numpy as np
 
 from cuesense.config import Faces as FacesConfig
+from cuesense.cues.enrolment import most_present
 from cuesense.cues.sightings import (
     COLOUR_SD,
     COLOURS,
+    SURE,
     Detection,
     Face,
     Look,
@@ -68,13 +70,6 @@ TIE = 0.2
 """Of two trackers on one face: a smaller difference in fit does not tell whose it is."""
 RIVAL = 1.0
 """Two ways to seat the found faces whose costs differ by less leave a doubt."""
-SURE = 0.7
-"""Detector score from which an unknown face counts. People known to be there may score less, in
-profile or half hidden; things that are no faces scored up to 0.67."""
-SELDOM = 0.2
-"""Share of the stills in which a person of the dyad must be seen, and twice at least."""
-ALIKE = 0.8
-"""Ratio from which two presences, or two sizes, count as equal."""
 TOO_COSTLY = 7.0
 """Cost above which a found face is not this person's."""
 PATIENCE_S = 10.0
@@ -167,50 +162,10 @@ class Seats:
     # At the start
 
     def enrol(self, view: int, sweeps: Sequence[tuple[Detection, ...]]) -> None:
-        """Learn from sweeps of stills where the two people are, and what they look like.
-
-        Detections at one place (within a size) are one cluster. The most present cluster is one
-        of the dyad, of equals (within a fifth) the largest. The other is the most present of those
-        that were seen together with it, since one person who moves makes several clusters; of
-        equals (in presence, then in size, within a fifth each) the one most beside the first.
-        """
+        """Learn from sweeps of stills where the people are, and what they look like."""
         seats = [s for s in self._seats if s.view == view]
-        clusters: list[dict[int, Detection]] = []
-        for number, sweep in enumerate(sweeps):
-            for found in sweep:
-                home = next(
-                    (
-                        c
-                        for c in clusters
-                        if number not in c and distance(_middle(c), found.place) < 1.0
-                    ),
-                    None,
-                )
-                if home is None:
-                    clusters.append({number: found})
-                else:
-                    home[number] = found
-        often = min(max(2, SELDOM * len(sweeps)), len(sweeps))
-        clusters = [
-            c for c in clusters if len(c) >= often and max(d.score for d in c.values()) >= SURE
-        ]
-        chosen: list[dict[int, Detection]] = []
-        while clusters and len(chosen) < len(seats):
-            most = max(len(c) for c in clusters)
-            equals = [c for c in clusters if len(c) >= ALIKE * most]
-            largest = max(_middle(c).size for c in equals)
-            if not chosen:
-                best = next(c for c in equals if _middle(c).size == largest)
-            else:
-                height = _middle(chosen[0]).y
-                equals = [c for c in equals if _middle(c).size >= ALIKE * largest]
-                best = min(equals, key=lambda c: abs(_middle(c).y - height))
-            chosen.append(best)
-            clusters = [c for c in clusters if c is not best and c.keys() & best.keys()]
-        chosen.sort(key=lambda c: _middle(c).x)
-        for seat, cluster in zip(seats, chosen, strict=False):
-            seat.place = _middle(cluster)
-            seat.colours = np.median([d.appearance for d in cluster.values()], axis=0)
+        for seat, (place, colours) in zip(seats, most_present(sweeps, len(seats)), strict=False):
+            seat.place, seat.colours = place, colours
 
     def begin(self, view: int, t: float, found: tuple[Detection, ...]) -> dict[int, Order]:
         """Take a sweep of a view's first picture; return the orders for that same picture."""
@@ -247,8 +202,8 @@ class Seats:
             elif seat.since is not None and index >= seat.since:
                 if t - max(seat.seen, seat.begun) > HOLD_S:
                     seat.release()
-        if len(faces) == 2:
-            self._exchange(t)
+        if len(faces) == 2 and self._exchange(t):
+            faces = {0: faces[1], 1: faces[0]}
         for seat in seats:
             if seat.held and seat.recent is not None:
                 self._watch(seat, self._margin(seat, seat.recent, alike=1.0), t)
@@ -290,8 +245,8 @@ class Seats:
         """Say that a seat's tracker lost its memory; it starts again where the face was."""
         seat = self._seats[number]
         seat.release()
-        if seat.taken:
-            seat.start = seat.place
+        if seat.taken and seat.place is not None:
+            seat.send_to(seat.place, unsure=seat.unsure)
 
     # How it is decided
 
@@ -380,20 +335,21 @@ class Seats:
         seat.unsure = False
         return True
 
-    def _exchange(self, t: float) -> None:
+    def _exchange(self, t: float) -> bool:
         """Where both trackers have come to follow the other person, let them change seats."""
         first, second = self._seats
         if first.recent is None or second.recent is None:
-            return
-        if self._margin(first, first.recent) < AGAINST > self._margin(second, second.recent):
-            here, there = first.place, second.place
-            if here is not None and there is not None:
-                first.send_to(there, unsure=True)
-                second.send_to(here, unsure=True)
-                first.place, second.place = there, here
-                first.recent = second.recent = None
-                self._doubt(first, t)
-                self._doubt(second, t)
+            return False
+        mine, yours = self._margin(first, first.recent), self._margin(second, second.recent)
+        if max(mine, yours) >= AGAINST or first.place is None or second.place is None:
+            return False
+        first.place, second.place = second.place, first.place
+        for seat in (first, second):
+            assert seat.place is not None
+            seat.send_to(seat.place, unsure=True)
+            seat.recent = None
+            self._doubt(seat, t)
+        return True
 
     def _watch(self, seat: _Seat, evidence: float, t: float) -> None:
         """Doubt a person who, without ever being lost, has come to look like the other."""
@@ -471,10 +427,6 @@ class Seats:
             )
             seat.send_to(free[j].place, unsure=seat.unsure or rival)
         return [d for j, d in enumerate(free) if j not in best]
-
-
-def _middle(cluster: Mapping[int, Detection]) -> Place:
-    return Place(*(float(v) for v in np.median([d.place for d in cluster.values()], axis=0)))
 
 
 def _cost(seat: _Seat, found: Detection, t: float) -> float:

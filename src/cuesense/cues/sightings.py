@@ -12,6 +12,9 @@ import numpy as np
 
 from cuesense.types import F32, F64, Reason
 
+SURE = 0.7
+"""Detector score from which an unknown face counts. People known to be there may score less, in
+profile or half hidden; things that are no faces scored up to 0.67."""
 SEPARATION = 2.0
 """Distance between two people's identities below which they look too alike to compare."""
 COLOURS: Final = 45

@@ -1,22 +1,84 @@
-"""Decoded sound -> float32 blocks of one length, timed by counting samples."""
+"""A stream of sound -> float32 blocks of one length, timed by counting samples."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from cuesense.capture.decode import (
+    Damage,
+    Stream,
+    declared_end,
+    first_frame,
+    open_container,
+    timed,
+)
 from cuesense.kernels import alpha
 from cuesense.types import F32, AudioBlock
 
-__all__ = ["JITTER_S", "Reblock", "to_float"]
+__all__ = ["JITTER_S", "MIN_RATE", "Reblock", "Sound", "blocks", "probe_sound", "to_float"]
 
+MIN_RATE, MAX_RATE = 8000, 768_000  # Hz; below there is no voice band, above only forged headers
+SAMPLE_FORMATS = {"u8", "s16", "s32", "flt", "dbl"}
 LIMIT = 100.0  # full scales; a float sample beyond +40 dBFS is garbage, not sound
 JITTER_S = 0.04  # s; audio timestamps that are off by less are smoothed, not followed
 ROUNDING_S = 0.002  # s; containers round timestamps to a millisecond: not even smoothed
 SMOOTHING_S = 5.0  # s; time constant with which the block times follow the timestamps
+
+
+@dataclass(frozen=True, slots=True)
+class Sound(Stream):
+    """A stream of sound.
+
+    Attributes
+    ----------
+    rate
+        Hz.
+    channels
+        how many.
+    """
+
+    rate: int
+    channels: int
+
+
+def probe_sound(path: Path, stream: Any, view: int, notes: list[str]) -> Sound | None:
+    """Find out what a stream of sound holds by decoding its first frame.
+
+    Parameters
+    ----------
+    path
+        the file.
+    stream
+        PyAV's stream in it.
+    view
+        for its packets.
+    notes
+        sentences for the user, to which those on this stream are added.
+
+    Returns
+    -------
+    sound
+        None if the stream cannot be used.
+    """
+    frame, start = first_frame(path, stream, notes)
+    if frame is None:
+        return None
+    rate = frame.sample_rate
+    if frame.format.name.removesuffix("p") not in SAMPLE_FORMATS:
+        notes.append(f"{path.name}: sound of {frame.format.name} samples is ignored")
+        return None
+    if not MIN_RATE <= rate <= MAX_RATE:
+        bound = f"below {MIN_RATE}" if rate < MIN_RATE else f"above {MAX_RATE}"
+        notes.append(f"{path.name}: sound at {rate} Hz is {bound} Hz and is ignored")
+        return None
+    end = declared_end(stream)
+    return Sound(path, stream.index, view, start, end, rate, frame.layout.nb_channels)
 
 
 def to_float(raw: npt.NDArray[Any], channels: int, planar: bool) -> F32:
@@ -131,3 +193,46 @@ class Reblock:
         self._held = self._held[n:]
         self._counted += n
         return AudioBlock(t, samples, self._rate, self._view)
+
+
+def blocks(
+    sound: Sound, shift: float, block_s: float, damage: Damage
+) -> Generator[AudioBlock, None, None]:
+    """Decode the sound of a stream.
+
+    Parameters
+    ----------
+    sound
+        the stream.
+    shift
+        s from the container's clock to the session's.
+    block_s
+        s, length of a block.
+    damage
+        told what goes wrong.
+
+    Yields
+    ------
+    block
+        of `block_s`, or shorter before a gap and at the end (see `Reblock`).
+
+    Raises
+    ------
+    MediaError
+        if the file cannot be opened any more.
+    """
+    rate, channels = sound.rate, sound.channels
+    reblock = Reblock(rate, block_s, sound.start + shift, sound.view)
+    begun = False
+    with open_container(sound.path) as container:
+        for frame, t in timed(container, sound.index, damage):
+            begun = begun or t == t
+            if not begun or (frame.sample_rate, frame.layout.nb_channels) != (rate, channels):
+                damage.add("pieces of sound without a time or of another format left out")
+                continue
+            samples = to_float(frame.to_ndarray(), channels, frame.format.is_planar)
+            repeated_s = reblock.repeated_s
+            yield from reblock.push(samples, t + shift)
+            if reblock.repeated_s > repeated_s:
+                damage.add("pieces of sound that came a second time left out")
+    yield from reblock.flush()

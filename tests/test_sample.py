@@ -1,0 +1,124 @@
+"""The bundled sample: what comes out is what was scripted, and a wrong partner is worse."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from labels import LEAST_SHIFT_S, score, scripted
+
+from cuesense import Session, schema
+from cuesense.config import Dyad
+from cuesense.dyad.modes import judge
+from cuesense.dyad.null import roll_partner, select
+from cuesense.summary import features_of
+from cuesense.types import F64
+
+
+@pytest.fixture(scope="module")
+def truth(sample: Path) -> pd.DataFrame:
+    return pd.read_csv(sample.with_name("dyad.truth.csv"))
+
+
+@pytest.fixture(scope="module")
+def script(sample: Path) -> dict[str, object]:
+    loaded: dict[str, object] = json.loads(sample.with_name("dyad.truth.json").read_text("utf-8"))
+    return loaded
+
+
+def paired(session: Session, truth: pd.DataFrame, person: str, column: str) -> tuple[F64, F64]:
+    """Return what was read and what was scripted, at the ticks where something was read."""
+    read = session.timeline.of(person, ["t", column])
+    played = np.interp(read["t"], truth["t"], truth[f"{person.lower()}_{column}"])
+    there = np.isfinite(read[column]) & np.isfinite(played)
+    return read[column][there], played[there]
+
+
+def test_both_people_are_there_all_the_time(sample_session: Session) -> None:
+    for person in "AB":
+        assert sample_session.meta["coverage"][person]["face"] >= 0.99
+    a = sample_session.timeline.of("A", ["box_x"])["box_x"]
+    b = sample_session.timeline.of("B", ["box_x"])["box_x"]
+    assert np.nanmax(a) < np.nanmin(b)
+
+
+def test_the_listener_is_found_and_the_reason_is_given(sample_session: Session) -> None:
+    assert sample_session.meta["people"]["B"]["role"] == "listener"
+    assert "B did" in sample_session.meta["role_reason"]
+
+
+@pytest.mark.parametrize("person", ["A", "B"])
+@pytest.mark.parametrize(
+    ("column", "least_r", "slope"),
+    [
+        ("head_yaw_rad", 0.9, (0.6, 1.4)),
+        ("head_pitch_rad", 0.75, (0.5, 1.5)),
+        ("head_roll_rad", 0.9, (0.7, 1.3)),
+        ("gaze_yaw_rad", 0.7, (0.5, 1.8)),
+        ("smile", 0.7, None),
+        ("f0_hz", 0.85, (0.8, 1.2)),
+        ("arousal", 0.5, None),
+        ("valence", 0.75, None),
+    ],
+)
+def test_what_was_scripted_is_read(
+    sample_session: Session,
+    truth: pd.DataFrame,
+    person: str,
+    column: str,
+    least_r: float,
+    slope: tuple[float, float] | None,
+) -> None:
+    read, played = paired(sample_session, truth, person, column)
+    assert np.corrcoef(read, played)[0, 1] >= least_r
+    if slope is not None:
+        assert slope[0] <= np.polyfit(played, read, 1)[0] <= slope[1]
+
+
+@pytest.mark.parametrize("person", ["A", "B"])
+def test_speech_is_given_to_who_speaks(
+    sample_session: Session, truth: pd.DataFrame, person: str
+) -> None:
+    speaking, played = paired(sample_session, truth, person, "speaking")
+    assert ((speaking > 0.5) == (played > 0.5)).mean() >= 0.95
+
+
+@pytest.mark.parametrize("person", ["A", "B"])
+def test_blinks_and_nods_are_found(
+    sample_session: Session, script: dict[str, object], person: str
+) -> None:
+    events = sample_session.events.to_pandas()
+    for kind, least in (("blink", 0.75), ("nod", 0.5)):
+        mine = events[(events["person"] == person) & (events["kind"] == kind)]["t"].to_numpy()
+        played = np.array(script["people"][person][f"{kind}s"], float)  # type: ignore[index]
+        hit = [np.abs(mine - t).min() < 0.6 for t in played.ravel()]
+        assert np.mean(hit) >= least, kind
+
+
+def test_bouts_are_labelled_as_scripted_and_a_wrong_partner_is_worse(
+    sample_session: Session, sample: Path
+) -> None:
+    state = sample_session.state.to_arrow()
+    features = features_of(state)
+    mode = scripted(sample.with_name("dyad.truth.json"), features.t)
+    label = np.array(state.column("label").to_pylist(), dtype=object)
+    true = score(label, mode)
+    assert true["given"] >= 0.5
+    assert true["right"] >= 0.8
+    for name in schema.MODES:
+        assert true[f"right_{name}"] >= 0.6, name
+
+    config = Dyad()
+    calibrated = np.flatnonzero(features.calibrated)
+    rows = slice(int(calibrated[0]), int(calibrated[-1]) + 1)
+    features, mode = select(features, rows), mode[rows]
+    least = round(LEAST_SHIFT_S * config.rate_hz)
+    names = np.array(schema.LABELS, dtype=object)
+    wrong = [
+        score(names[judge(roll_partner(features, int(k)), config).label], mode)["right"]
+        for k in np.linspace(least, len(mode) - least, 20)
+    ]
+    assert np.nanmedian(wrong) <= true["right"] - 0.2
