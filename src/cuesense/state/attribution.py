@@ -40,6 +40,11 @@ MOUTH_MOVING = (-0.6, 0.8)
 MOUTH_STILL = (-3.3, 1.2)
 """Mean and SD of log mouth motion (eye distances per second) while speaking and while not:
 measured on talking and on listening faces of webcam and broadcast quality."""
+MOUTH_SMILING, SMILING = (-1.0, 0.8), 0.15
+"""A listener's mouth moves, too: smiles, laughter, wetting the lips; for this share of the time."""
+BOTH_COST, OTHER_COST = 0.08, 0.05
+"""Per tick: two voices at once on one channel, or a voice from off the picture, are rare; two
+moving mouths, or two nearly still ones for a moment, are not."""
 MOUTH_WEIGHT = 0.12
 SPEECH_WEIGHT = 0.5
 LEVEL_WEIGHT = 0.15
@@ -84,13 +89,16 @@ def mouth_log_ratio(motion: float) -> float:
     """Return log p(motion | speaking) - log p(motion | not), 0 where the mouth is not seen."""
     if not np.isfinite(motion):
         return 0.0
-    x = np.log(max(motion, 1e-3))
-    (m1, s1), (m0, s0) = MOUTH_MOVING, MOUTH_STILL
-    # Below the mean of "still" the wider distribution must not win again: clip there.
-    x = max(x, m0 - s0)
-    moving = -0.5 * ((min(x, m1) - m1) / s1) ** 2 - np.log(s1)
-    still = -0.5 * ((x - m0) / s0) ** 2 - np.log(s0)
-    return float(np.clip(moving - still, -4.0, 4.0))
+    # Neither distribution's far tail means anything: nobody speaks the more for lying still
+    # more deeply, or the less for moving wildly.
+    x = float(np.clip(np.log(max(motion, 1e-6)), MOUTH_STILL[0], MOUTH_MOVING[0]))
+    still = (1 - SMILING) * _normal(x, MOUTH_STILL) + SMILING * _normal(x, MOUTH_SMILING)
+    return float(np.log(_normal(x, MOUTH_MOVING) / still))
+
+
+def _normal(x: float, law: tuple[float, float]) -> float:
+    mean, sd = law
+    return float(np.exp(-0.5 * ((x - mean) / sd) ** 2) / (sd * np.sqrt(2 * np.pi)))
 
 
 def transition(rate_hz: float) -> F64:
@@ -206,6 +214,7 @@ class Attribution:
             [mouth_log_ratio(f.values[_MOUTH]) if f is not None else 0.0 for f in tick.faces]
         )
         score += MOUTH_WEIGHT * (mouths @ SPEAKS)
+        score[[BOTH, OTHER]] -= BOTH_COST, OTHER_COST
         if self._channels >= 2:
             score += self._level_score(tick.voices, speech, mouths)
         return score
