@@ -12,10 +12,10 @@ import platform
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from importlib.metadata import version
 from pathlib import Path
 
-from importlib.metadata import version
 import labels
 import recordings
 import speed
@@ -101,7 +101,7 @@ def main() -> None:
     lines = ["# Benchmark", "", *machine(), ""]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        parts = {
+        parts: dict[str, Callable[[], Iterator[str]]] = {
             "labels": labels_section,
             "recordings": lambda: recordings.section(data),
             "speed": lambda: speed_section(folder, options.minutes),

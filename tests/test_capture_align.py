@@ -16,7 +16,8 @@ def talk(seconds: float, seed: int) -> F32:
     n = round(seconds * RATE)
     envelope = np.repeat(rng.gamma(0.5, 1.0, n // 800 + 1), 800)[:n]
     smooth = signal.lfilter([0.01], [1, -0.99], envelope)
-    return (rng.normal(size=n) * smooth).astype(np.float32)
+    sound: F32 = (rng.normal(size=n) * smooth).astype(np.float32)
+    return sound
 
 
 def heard(x: F32, *, gain: float, noise: float, echo_s: float, seed: int) -> F32:

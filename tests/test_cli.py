@@ -61,7 +61,7 @@ def missing(folder: Path) -> tuple[Path, tuple[str, ...]]:
 
 
 def directory(folder: Path) -> tuple[Path, tuple[str, ...]]:
-    return folder, ("director",)
+    return folder, ("folder",)
 
 
 def text_file(folder: Path) -> tuple[Path, tuple[str, ...]]:

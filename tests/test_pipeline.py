@@ -118,12 +118,9 @@ def test_cutting_the_packets_elsewhere_changes_nothing(
     with Resplit(open_source(clip), seed) as source:
         again = list(run(source))
     np.testing.assert_allclose(rows(again), rows(moments), rtol=1e-9, atol=1e-9)
-    assert [m.events for m in again] == [m.events for m in moments]
-    assert [m.dyad for m in again if m.dyad] == [m.dyad for m in moments if m.dyad] or all(
-        a.dyad.label == b.dyad.label
-        for a, b in zip(again, moments, strict=True)
-        if a.dyad and b.dyad
-    )
+    # As text, since NaN is not equal to itself.
+    assert [str(m.events) for m in again] == [str(m.events) for m in moments]
+    assert [str(m.dyad) for m in again] == [str(m.dyad) for m in moments]
 
 
 def test_worker_processes_change_nothing(moments: list[Moment], clip: Path) -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
-from labels import LEAST_SHIFT_S, score, scripted
 
 from cuesense import Session, schema
 from cuesense.config import Dyad
@@ -16,6 +16,7 @@ from cuesense.dyad.modes import judge
 from cuesense.dyad.null import roll_partner, select
 from cuesense.summary import features_of
 from cuesense.types import F64
+from labels import LEAST_SHIFT_S, score, scripted
 
 
 @pytest.fixture(scope="module")
@@ -24,15 +25,17 @@ def truth(sample: Path) -> pd.DataFrame:
 
 
 @pytest.fixture(scope="module")
-def script(sample: Path) -> dict[str, object]:
-    loaded: dict[str, object] = json.loads(sample.with_name("dyad.truth.json").read_text("utf-8"))
+def script(sample: Path) -> dict[str, Any]:
+    loaded: dict[str, Any] = json.loads(sample.with_name("dyad.truth.json").read_text("utf-8"))
     return loaded
 
 
-def paired(session: Session, truth: pd.DataFrame, person: str, column: str) -> tuple[F64, F64]:
+def paired(
+    session: Session, truth: pd.DataFrame, person: str, column: str, scripted_as: str = ""
+) -> tuple[F64, F64]:
     """Return what was read and what was scripted, at the ticks where something was read."""
     read = session.timeline.of(person, ["t", column])
-    played = np.interp(read["t"], truth["t"], truth[f"{person.lower()}_{column}"])
+    played = np.interp(read["t"], truth["t"], truth[f"{person.lower()}_{scripted_as or column}"])
     there = np.isfinite(read[column]) & np.isfinite(played)
     return read[column][there], played[there]
 
@@ -58,10 +61,8 @@ def test_the_listener_is_found_and_the_reason_is_given(sample_session: Session) 
         ("head_pitch_rad", 0.75, (0.5, 1.5)),
         ("head_roll_rad", 0.9, (0.7, 1.3)),
         ("gaze_yaw_rad", 0.7, (0.5, 1.8)),
-        ("smile", 0.7, None),
+        ("mouthSmileLeft", 0.7, None),
         ("f0_hz", 0.85, (0.8, 1.2)),
-        ("arousal", 0.5, None),
-        ("valence", 0.75, None),
     ],
 )
 def test_what_was_scripted_is_read(
@@ -72,10 +73,24 @@ def test_what_was_scripted_is_read(
     least_r: float,
     slope: tuple[float, float] | None,
 ) -> None:
-    read, played = paired(sample_session, truth, person, column)
+    scripted_as = "smile" if column.startswith("mouthSmile") else column
+    read, played = paired(sample_session, truth, person, column, scripted_as)
     assert np.corrcoef(read, played)[0, 1] >= least_r
     if slope is not None:
         assert slope[0] <= np.polyfit(played, read, 1)[0] <= slope[1]
+
+
+@pytest.mark.parametrize("person", ["A", "B"])
+@pytest.mark.parametrize(("state", "least_r"), [("arousal", 0.6), ("valence", 0.8)])
+def test_states_follow_the_script_over_5_s(
+    sample_session: Session, truth: pd.DataFrame, person: str, state: str, least_r: float
+) -> None:
+    read, played = paired(sample_session, truth, person, state)
+    whole = len(read) // 125 * 125
+    means = [x[:whole].reshape(-1, 125).mean(axis=1) for x in (read, played)]
+    assert np.corrcoef(means)[0, 1] >= least_r
+    # Units are the person's own baseline SD, in the script and in what was read.
+    assert 0.5 <= np.polyfit(means[1], means[0], 1)[0] <= 2.0
 
 
 @pytest.mark.parametrize("person", ["A", "B"])
@@ -88,13 +103,12 @@ def test_speech_is_given_to_who_speaks(
 
 @pytest.mark.parametrize("person", ["A", "B"])
 def test_blinks_and_nods_are_found(
-    sample_session: Session, script: dict[str, object], person: str
+    sample_session: Session, script: dict[str, Any], person: str
 ) -> None:
     events = sample_session.events.to_pandas()
     for kind, least in (("blink", 0.75), ("nod", 0.5)):
         mine = events[(events["person"] == person) & (events["kind"] == kind)]["t"].to_numpy()
-        played = np.array(script["people"][person][f"{kind}s"], float)  # type: ignore[index]
-        hit = [np.abs(mine - t).min() < 0.6 for t in played.ravel()]
+        hit = [np.abs(mine - t).min() < 0.6 for t in script["people"][person][f"{kind}s"]]
         assert np.mean(hit) >= least, kind
 
 

@@ -42,16 +42,26 @@ def test_the_folder_holds_what_was_promised(sample_session: Session) -> None:
 
 
 def test_csv_twins_equal_the_tables(sample_session: Session) -> None:
-    for name in ("timeline", "state", "events"):
+    layouts = {
+        "timeline": schema.TIMELINE,
+        "state": schema.STATE,
+        "events": schema.EVENTS_TABLE,
+    }
+    for name, columns in layouts.items():
         table = getattr(sample_session, name).to_pandas()
+        text = {c.name: str for c in columns if c.kind == "text"}
         twin = pd.read_csv(
-            sample_session.path / f"{name}.csv", keep_default_na=False, na_values=["nan", ""]
+            sample_session.path / f"{name}.csv",
+            dtype=text,
+            keep_default_na=False,
+            na_values=["nan"],
         )
-        for column in table.columns:
-            if table[column].dtype.kind == "f":
-                np.testing.assert_allclose(
-                    twin[column].to_numpy(float), table[column].to_numpy(float), rtol=1e-6
-                )
+        assert list(twin.columns) == list(table.columns)
+        for c in columns:
+            if c.kind == "text":
+                assert twin[c.name].tolist() == table[c.name].tolist()
+            else:
+                np.testing.assert_allclose(twin[c.name], table[c.name], rtol=1e-6)
 
 
 def test_provenance(sample_session: Session, sample: Path) -> None:

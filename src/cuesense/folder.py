@@ -72,13 +72,15 @@ def _check(target: Path, hashes: list[str], overwrite: bool) -> None:
             "choose another folder with -o"
         )
     if "session.json" in present and not overwrite:
+        earlier = None
         with contextlib.suppress(OSError, ValueError, KeyError):
-            earlier = json.loads((target / "session.json").read_text(encoding="utf-8"))
-            if earlier["source"]["sha256"] != hashes:
-                raise OutputError(
-                    f"out={str(target)!r} holds the session of another recording; "
-                    "choose another folder with -o, or --overwrite it"
-                )
+            meta = json.loads((target / "session.json").read_text(encoding="utf-8"))
+            earlier = meta["source"]["sha256"]
+        if earlier != hashes:
+            raise OutputError(
+                f"out={str(target)!r} holds the session of another recording; "
+                "choose another folder with -o, or --overwrite it"
+            )
 
 
 @contextlib.contextmanager
@@ -105,6 +107,7 @@ _WRITE_ERRORS = {
     errno.EACCES,
     errno.EPERM,
     errno.ENOTDIR,
+    errno.EEXIST,
     errno.ENAMETOOLONG,
     errno.EIO,
 }

@@ -116,7 +116,7 @@ VALUE_COLUMNS: Final[tuple[Column, ...]] = (
     _face("mouth_motion", "1/s", "speed of lip opening, eye distances per second, RMS", 0, 100),
     _face("face_motion", "1/s", "speed of the upper face's shape without the head's, RMS", 0, 100),
     _face("head_speed", "rad/s", "angular speed of the head", 0, 100),
-    _face("smile", "1", "height of the lip corners above the lips' centre, eye distances", -5, 5),
+    _face("smile", "1", "height of the lip corners above the nose's base, eye distances", -5, 5),
     _face("brow_height", "1", "height of the inner brows above the eyes, eye distances", -5, 5),
     _face("brow_gap", "1", "distance between the inner brows, eye distances", -5, 5),
     _voice("speaking", "1", "probability that this person is speaking", 0, 1),

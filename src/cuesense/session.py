@@ -290,8 +290,11 @@ def _tables(folder: Path, meta: dict[str, Any], csv: bool) -> None:
 
 def _conclude(folder: Path, meta: dict[str, Any], config: Config) -> None:
     """Compute what only the whole session can tell; write session.json and the report."""
+    timeline, state, events = (Table(folder / f"{name}.parquet") for name in TABLES)
     result = summary(
-        *(Table(folder / f"{name}.parquet") for name in TABLES),
+        timeline,
+        state,
+        events,
         meta["source"]["duration_s"],
         config,
     )

@@ -1,1 +1,1 @@
-
+"""From packets to cues: faces, voice, body."""

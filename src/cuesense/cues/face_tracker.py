@@ -139,6 +139,10 @@ class Sweeper:
             )
         )
 
+    def close(self) -> None:
+        """Free the detector."""
+        self._detector.close()
+
     def sweep(self, image: U8, smallest: float) -> tuple[Detection, ...]:
         """Return the faces at least `smallest` picture lengths wide, the surest first."""
         height, width = image.shape[:2]
@@ -193,6 +197,10 @@ class Tracker:
         self._crop: tuple[int, int, int] | None = None
         self._long = 0  # px; longer side of the last picture
         self._held = False
+
+    def close(self) -> None:
+        """Free the landmarker."""
+        self._landmarker.close()
 
     def look(self, image: U8, t: float, order: Order) -> Look:
         """Return what one picture shows; `image` is the whole picture."""

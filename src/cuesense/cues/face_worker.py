@@ -81,6 +81,12 @@ class Trackers:
         """
         return {number: self._tracker(number).look(image, t, order) for number, order in orders}
 
+    def close(self) -> None:
+        """Free the models."""
+        for owner in (*self._trackers.values(), self._sweeper):
+            if owner is not None:
+                owner.close()
+
     def _tracker(self, number: int) -> Tracker:
         from cuesense.cues.face_tracker import Sweeper, Tracker
 
@@ -157,7 +163,8 @@ class LocalWorker:
         return ""
 
     def close(self) -> None:
-        """Do nothing: the trackers go with the object."""
+        """Free the models."""
+        self._trackers.close()
 
 
 class Ring:

@@ -190,12 +190,12 @@ def mouth_opening(landmarks: npt.NDArray[np.floating], aspect: float) -> float:
 
 
 def smile(shape: F64) -> float:
-    """Return the mean height of the lip corners above the lips' centre, in eye distances.
+    """Return the mean height of the lip corners above the base of the nose, in eye distances.
 
-    A neutral face is not 0; only changes mean something. The mouth's width is left out: it
-    grows in grimaces and in speech as well.
+    A neutral face is not 0 (the corners are below); only changes mean something. Not above the
+    lips, which speech opens; and without the mouth's width, which grows in grimaces as well.
     """
-    return float((shape[61, 1] + shape[291, 1]) / 2 - (shape[13, 1] + shape[14, 1]) / 2)
+    return float((shape[61, 1] + shape[291, 1]) / 2 - shape[2, 1])
 
 
 def brow_height(shape: F64) -> float:

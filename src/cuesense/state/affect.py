@@ -93,7 +93,7 @@ AROUSAL: tuple[Cue, ...] = (
 """Cues of arousal. Floors: what each cue varies by, smoothed, in a still and steady person."""
 
 VALENCE: tuple[Cue, ...] = (
-    Cue(("smile",), "face", 1.0, 0.012),
+    Cue(("smile",), "face", 1.0, 0.02),
     Cue(("mouthSmileLeft", "mouthSmileRight"), "face", 1.0, 0.03),
     Cue(("brow_height",), "face", -0.5, 0.012, measure=abs),
     Cue(("brow_gap",), "face", -0.5, 0.006, measure=abs),
@@ -285,4 +285,3 @@ class PersonAffect:
         if t - since >= LOOK_AWAY_S:
             return [Event(since, t, person, "look_away")]
         return []
-

@@ -23,6 +23,8 @@ class _Timed(Protocol):
 
 
 T = TypeVar("T", bound=_Timed)
+TIE_S = 1e-6
+"""Times closer than this are the same: how the sound was cut into blocks rounds them anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +100,7 @@ class Grid:
         nuclei = []
         for times in self._nuclei:
             count = 0
-            while times and times[0] <= t:
+            while times and times[0] <= t + TIE_S:
                 times.popleft()
                 count += 1
             nuclei.append(count)
@@ -113,6 +115,7 @@ class Grid:
 
 def _nearest(queue: deque[T], t: float, age: float) -> T | None:
     """Return the cue nearest to `t`, if within `age`, and drop what no later tick can need."""
-    while len(queue) > 1 and abs(queue[1].t - t) <= abs(queue[0].t - t):
+    # Of two equally near cues the earlier.
+    while len(queue) > 1 and abs(queue[1].t - t) < abs(queue[0].t - t) - TIE_S:
         queue.popleft()
     return queue[0] if queue and abs(queue[0].t - t) <= age else None
