@@ -185,6 +185,12 @@ def test_a_folder_under_a_file(cuesense: Run, tmp_path: Path) -> None:
     assert_user_error(cuesense("analyze", path, "-o", path / "out"), "v.mp4", "-o")
 
 
+@pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="needs a folder nobody can write")
+def test_a_folder_where_nothing_can_be_made(cuesense: Run, tmp_path: Path) -> None:
+    path = write_media(tmp_path / "v.mp4", Video(), None)
+    assert_user_error(cuesense("analyze", path, "-o", "/proc/nowhere/out"), "/proc/nowhere", "-o")
+
+
 def test_a_full_disk(cuesense: Run, tmp_path: Path) -> None:
     """Every file may grow to 4 kB only: writing fails as on a full disk."""
 

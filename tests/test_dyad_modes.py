@@ -18,7 +18,7 @@ from cuesense.dyad.features import (
     to_array,
     to_evidence,
 )
-from cuesense.dyad.modes import Modes, mode_log_likelihood, posterior
+from cuesense.dyad.modes import Labels, Modes, mode_log_likelihood, posterior
 from cuesense.types import DyadState
 from dyad_simulator import converse, macro_f1, smoothed_noise_sd
 
@@ -299,3 +299,15 @@ def test_features_come_back_from_their_evidence() -> None:
     again = from_evidence(features.t, to_evidence(features))
     for field in dataclasses.fields(features):
         np.testing.assert_allclose(getattr(again, field.name), getattr(features, field.name))
+
+
+def test_stretches_of_one_label_are_events_without_gaps() -> None:
+    stage, events = Labels(), []
+    played = ["insufficient"] * 3 + ["mirroring"] * 4 + ["no demand"]
+    for i, label in enumerate(played):
+        events += stage.push(i * 0.2, label)
+    events += stage.flush()
+    assert [e.detail for e in events] == ["insufficient", "mirroring", "no demand"]
+    assert [e.t for e in events] == pytest.approx([0.0, 0.6, 1.4])
+    assert [e.t_end for e in events] == pytest.approx([0.6, 1.4, 1.4])
+    assert Labels().flush() == []

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 import numpy as np
@@ -14,7 +13,7 @@ from cuesense import open_source, run, schema
 from cuesense.capture import Source, SourceInfo
 from cuesense.config import Config
 from cuesense.pipeline import Findings
-from cuesense.types import AudioBlock, Moment, Packet, Reason, Role, VideoFrame
+from cuesense.types import U8, AudioBlock, Moment, Packet, Reason, Role, VideoFrame
 from media import Audio, Video, write_media
 
 
@@ -51,13 +50,8 @@ class Resplit:
         self._source.__enter__()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._source.__exit__(kind, error, trace)
+    def __exit__(self, *_: object) -> None:
+        self._source.__exit__()
 
 
 def rows(moments: list[Moment]) -> np.ndarray:
@@ -127,6 +121,47 @@ def test_worker_processes_change_nothing(moments: list[Moment], clip: Path) -> N
     with open_source(clip) as source:
         again = list(run(source, Config.from_dict({"faces": {"workers": 0}})))
     np.testing.assert_allclose(rows(again), rows(moments), rtol=1e-9, atol=1e-9)
+
+
+def half(source: Path, side: int, target: Path, start_s: float) -> Path:
+    """Write one person's half of the sample's picture, with the sound, from `start_s` on."""
+    import av
+
+    with av.open(str(source)) as container, av.open(str(target), "w") as out:
+        video = out.add_stream("mpeg4", rate=30, options={"qscale": "3"})
+        video.width, video.height, video.pix_fmt = 640, 720, "yuv420p"
+        audio = out.add_stream("aac", rate=container.streams.audio[0].rate, layout="mono")
+        for frame in container.decode(video=0, audio=0):
+            assert isinstance(frame, av.VideoFrame | av.AudioFrame)
+            assert frame.pts is not None
+            assert frame.time_base is not None
+            pts = frame.pts - round(start_s / frame.time_base)
+            if pts < 0:
+                continue
+            if isinstance(frame, av.VideoFrame):
+                picture: U8 = frame.to_ndarray(format="rgb24")[:, side * 640 : side * 640 + 640]  # type: ignore[assignment]
+                cut = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
+                cut.pts, cut.time_base = pts, frame.time_base
+                out.mux(video.encode(cut))
+            else:
+                frame.pts = pts
+                out.mux(audio.encode(frame))
+        out.mux(video.encode(None))
+        out.mux(audio.encode(None))
+    return target
+
+
+def test_one_recording_per_person_aligned_by_their_sound(clip: Path, tmp_path: Path) -> None:
+    hers, his = half(clip, 0, tmp_path / "a.mp4", 0.0), half(clip, 1, tmp_path / "b.mp4", 0.5)
+    with open_source(hers, his) as source:
+        assert source.info.views == 2
+        assert source.info.offset_s == pytest.approx(0.5, abs=0.03)
+        moments = list(run(source))
+    found = np.isfinite(rows(moments)[:, :, schema.VALUE_INDEX["box_x"]])
+    early = np.array([m.t for m in moments]) < 0.35
+    assert found[:, 0].mean() >= 0.95
+    assert not found[early, 1].any()  # his recording has not begun
+    assert found[~early, 1].mean() >= 0.95
 
 
 def test_sound_without_a_picture(tmp_path: Path) -> None:

@@ -40,9 +40,7 @@ def replacing(target: Path, hashes: list[str], overwrite: bool) -> Iterator[Path
     target = Path(os.path.abspath(target))
     _check(target, hashes, overwrite)
     with writing(target):
-        target.parent.mkdir(parents=True, exist_ok=True)
-        _remove_stale(target)
-        folder = Path(tempfile.mkdtemp(prefix=f".{target.name}.{os.getpid()}.", dir=target.parent))
+        folder = _scratch(target)
         try:
             yield folder
             # mkdtemp keeps others out; the finished folder gets the usual permissions.
@@ -52,6 +50,18 @@ def replacing(target: Path, hashes: list[str], overwrite: bool) -> Iterator[Path
             _swap(folder, target)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _scratch(target: Path) -> Path:
+    """Make the hidden folder beside the target."""
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _remove_stale(target)
+        return Path(tempfile.mkdtemp(prefix=f".{target.name}.{os.getpid()}.", dir=target.parent))
+    except OSError as error:
+        raise OutputError(
+            f"out={str(target)!r} cannot be made ({error.strerror}); choose another folder with -o"
+        ) from error
 
 
 def _check(target: Path, hashes: list[str], overwrite: bool) -> None:
@@ -91,7 +101,7 @@ def writing(target: Path) -> Iterator[None]:
     except OutputError:
         raise
     except OSError as error:
-        if isinstance(error, FileNotFoundError) or error.errno not in _WRITE_ERRORS:
+        if error.errno not in _WRITE_ERRORS:
             raise
         raise OutputError(
             f"out={str(target)!r} cannot be written ({os.strerror(error.errno)}); "
@@ -106,9 +116,6 @@ _WRITE_ERRORS = {
     errno.EROFS,
     errno.EACCES,
     errno.EPERM,
-    errno.ENOTDIR,
-    errno.EEXIST,
-    errno.ENAMETOOLONG,
     errno.EIO,
 }
 

@@ -19,7 +19,7 @@ from cuesense.cues.body import Body
 from cuesense.cues.dynamics import Dynamics
 from cuesense.cues.faces import Faces
 from cuesense.cues.voice import Voice
-from cuesense.dyad.modes import DyadSample, Modes
+from cuesense.dyad.modes import DyadSample, Labels, Modes
 from cuesense.dyad.turns import Turns
 from cuesense.state.attribution import Attribution, Voiced
 from cuesense.state.grid import Grid, RawTick
@@ -143,6 +143,8 @@ class _Flow:
         self._responses = [0, 0]  # nods and backchannels of each person since the last dyad tick
         self._on_partner: list[list[float]] = []  # gaze of both since the last dyad tick
         self._events: list[Event] = []
+        self._doubts = 0  # doubtful returns of a face that were told
+        self._labels = Labels()
 
     def push(self, packet: VideoFrame | AudioBlock) -> Iterator[Moment]:
         """Take one packet; yield the moments that are due now."""
@@ -170,13 +172,16 @@ class _Flow:
                 self._grid.push_voice(cue)
         yield from self._moments(self._grid.flush(self._end))
         last = [self._moment(tick) for tick in self._attribution.flush()]
-        self._happened(self._turns.flush())
+        self._happened([*self._turns.flush(), *self._labels.flush()])
         yield from last[:-1]
         if last:
             yield replace(last[-1], events=last[-1].events + tuple(self._events))
         self._finish()
 
     def _take_faces(self, cues: list[FaceCue]) -> None:
+        doubts = self._faces.events[self._doubts :] if self._faces is not None else ()
+        self._doubts += len(doubts)
+        self._happened([Event(t, t, PEOPLE[seat], "identity_doubt") for t, seat in doubts])
         for cue in cues:
             motion, gestures = self._body.push_face(cue)
             features, blinks = self._dynamics.push(cue)
@@ -196,6 +201,7 @@ class _Flow:
         self._on_partner.append([p["gaze_on_partner"] for p in people])
         if self._ticks % self._every == 0:
             dyad = self._modes.push(self._sample(people))
+            self._happened(self._labels.push(dyad.t, dyad.label))
         self._ticks += 1
         happened, self._events = tuple(self._events), []
         return Moment(tick.raw.t, people, dyad, None, happened)

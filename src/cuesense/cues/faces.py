@@ -14,7 +14,6 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 import numpy as np
@@ -109,12 +108,7 @@ class Faces:
             raise
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:
@@ -280,15 +274,20 @@ class Faces:
         while self._flight:
             self._collect()
         found: list[tuple[Detection, ...]] = []
-        count = len(self._workers)
         order = Order(rest=True, sweep=self._config.min_face)
-        for start in range(0, len(frames), count):
-            batch = list(enumerate(frames[start : start + count]))
+        # A tracker rests while it sweeps, so only a seat of the picture's own view may be asked:
+        # where each person has a view, the other's tracker is at work already.
+        seats = [
+            self._seats.of(f.view)[i % len(self._seats.of(f.view))] for i, f in enumerate(frames)
+        ]
+        tasks = list(zip(seats, frames, strict=True))
+        for start in range(0, len(tasks), len(self._workers)):
+            batch = tasks[start : start + len(self._workers)]
             try:
-                for number, frame in batch:
-                    self._workers[number].send(self._picture(frame), frame.t, {number: order})
-                for number, _ in batch:
-                    found.append(self._workers[number].receive()[number].swept or ())
+                for seat, frame in batch:
+                    self._workers[self._of(seat)].send(self._picture(frame), frame.t, {seat: order})
+                for seat, _ in batch:
+                    found.append(self._workers[self._of(seat)].receive()[seat].swept or ())
             except WorkerGoneError as error:
                 words = " | ".join(w.last_words() for w in self._workers)
                 raise ModelError(

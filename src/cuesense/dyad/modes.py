@@ -31,7 +31,7 @@ from cuesense.dyad.features import (
     to_array,
     to_evidence,
 )
-from cuesense.types import F64, DyadState
+from cuesense.types import F64, DyadState, Event
 
 __all__ = ["DyadSample", "Modes", "Verdicts", "judge", "mode_log_likelihood", "posterior"]
 
@@ -246,3 +246,27 @@ def support(log_likelihood: F64) -> F64:
     best = np.take_along_axis(log_likelihood, top[:, None, None], axis=2)[:, :, 0]
     lead: F64 = -np.log(np.exp(log_likelihood - best[:, :, None]).mean(axis=2))
     return np.where(np.isfinite(p[:, :1]), lead, np.nan)
+
+
+class Labels:
+    """Stage: the label at each sample in, a "label" event per stretch of one label out."""
+
+    def __init__(self) -> None:
+        self._label, self._since, self._t = "", float("nan"), float("nan")
+
+    def push(self, t: float, label: str) -> list[Event]:
+        """Return the stretch that has ended at this sample, if any."""
+        ended = self._ended(t) if label != self._label else []
+        if label != self._label:
+            self._label, self._since = label, t
+        self._t = t
+        return ended
+
+    def flush(self) -> list[Event]:
+        """Return the stretch under way."""
+        return self._ended(self._t)
+
+    def _ended(self, t: float) -> list[Event]:
+        if not self._label:
+            return []
+        return [Event(self._since, t, "", "label", t - self._since, self._label)]
