@@ -89,8 +89,21 @@ def test_states_follow_the_script_over_5_s(
     whole = len(read) // 125 * 125
     means = [x[:whole].reshape(-1, 125).mean(axis=1) for x in (read, played)]
     assert np.corrcoef(means)[0, 1] >= least_r
-    # Units are the person's own baseline SD, in the script and in what was read.
-    assert 0.5 <= np.polyfit(means[1], means[0], 1)[0] <= 2.0
+
+
+def test_states_are_in_units_of_the_persons_own_baseline(
+    sample_session: Session, truth: pd.DataFrame, script: dict[str, Any]
+) -> None:
+    """In each bout the partner's states come out near the scripted SDs, with their sign."""
+    for state in ("arousal", "valence"):
+        read = sample_session.timeline.of("A", ["t", state])
+        for bout in script["segments"]:
+            if bout["mode"] not in schema.MODES:
+                continue
+            inside = (read["t"] >= bout["start"] + 4) & (read["t"] < bout["end"])
+            played = truth["t"].between(bout["start"] + 4, bout["end"])
+            ratio = np.nanmean(read[state][inside]) / truth.loc[played, f"a_{state}"].mean()
+            assert 0.4 <= ratio <= 2.5, (state, bout)
 
 
 @pytest.mark.parametrize("person", ["A", "B"])
@@ -108,8 +121,10 @@ def test_blinks_and_nods_are_found(
     events = sample_session.events.to_pandas()
     for kind, least in (("blink", 0.75), ("nod", 0.5)):
         mine = events[(events["person"] == person) & (events["kind"] == kind)]["t"].to_numpy()
-        hit = [np.abs(mine - t).min() < 0.6 for t in script["people"][person][f"{kind}s"]]
-        assert np.mean(hit) >= least, kind
+        played = np.array(script["people"][person][f"{kind}s"])
+        assert np.mean([np.abs(mine - t).min() < 0.6 for t in played]) >= least, kind
+        # Speech and sway also move heads: some nods more, but no detector that always fires.
+        assert len(mine) <= 2 * len(played) + 8, kind
 
 
 def test_bouts_are_labelled_as_scripted_and_a_wrong_partner_is_worse(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from importlib.metadata import version
 from pathlib import Path
 
@@ -16,6 +15,7 @@ import cuesense
 from cuesense import Session, analyze, schema
 from cuesense.errors import OutputError
 from cuesense.folder import FILES
+from cuesense.session import write_report
 from media import Audio, Video, write_media
 
 
@@ -135,39 +135,32 @@ def test_another_recordings_session_is_kept_unless_told(small: Path, tmp_path: P
     assert analyze(other, out=out, overwrite=True).meta["source"]["paths"] == ["other.mp4"]
 
 
-def test_a_folder_with_other_files_is_never_replaced(small: Path, tmp_path: Path) -> None:
-    out = tmp_path / "out"
-    out.mkdir()
-    (out / "thesis.txt").write_text("years of work", encoding="utf-8")
-    for overwrite in (False, True):
-        with pytest.raises(OutputError, match=r"thesis\.txt"):
-            analyze(small, out=out, overwrite=overwrite)
-    assert listing(out) == {"thesis.txt": b"years of work"}
-
-
-def test_a_file_in_the_way(small: Path, tmp_path: Path) -> None:
-    (tmp_path / "out").write_text("a file", encoding="utf-8")
-    with pytest.raises(OutputError, match="is a file"):
-        analyze(small, out=tmp_path / "out")
-
-
-def test_leftovers_of_a_killed_run_are_removed_and_those_of_a_live_one_are_not(
-    small: Path, tmp_path: Path
-) -> None:
-    dead, alive = tmp_path / ".out.999999999.x", tmp_path / f".out.{os.getpid()}.x"
-    dead.mkdir()
-    alive.mkdir()
-    analyze(small, out=tmp_path / "out")
-    assert not dead.exists()
-    assert alive.exists()
-
-
 def test_the_default_folder_is_named_after_the_recording(
     small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert analyze(small).path == Path("small.cuesense")
     assert (tmp_path / "small.cuesense" / "report.html").is_file()
+
+
+def test_a_damaged_session_is_a_clear_error(small: Path, tmp_path: Path) -> None:
+    session = analyze(small, out=tmp_path / "out")
+    (session.path / "state.parquet").unlink()
+    with pytest.raises(OutputError, match="damaged"):
+        write_report(session)
+    (session.path / "session.json").write_text("[]", encoding="utf-8")
+    with pytest.raises(OutputError, match="schema None"):
+        Session(session.path)
+
+
+def test_every_missing_value_of_a_session_has_a_reason(sample_session: Session) -> None:
+    timeline = sample_session.timeline.to_pandas()
+    # Speeds need an earlier picture, pace needs a second of speech.
+    loose = {"syllable_rate", "mouth_motion", "face_motion", "head_speed"}
+    for column in schema.VALUE_COLUMNS:
+        if column.name not in loose:
+            missing = timeline[timeline[column.name].isna()]
+            assert (missing[column.reason] != "").all(), column.name
 
 
 def test_a_named_listener(clip: Path, tmp_path: Path) -> None:

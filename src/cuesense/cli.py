@@ -7,6 +7,7 @@ Heavy modules are imported by the verb that needs them, so that ``--help`` is in
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -16,6 +17,7 @@ from pathlib import Path
 from cuesense.errors import CuesenseError, ParameterError
 
 OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
+DEMO_FOLDER = Path("cuesense-demo")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -100,8 +102,8 @@ def parser() -> argparse.ArgumentParser:
         "--out",
         type=Path,
         metavar="DIR",
-        default=Path("cuesense-demo"),
-        help="session folder",
+        default=DEMO_FOLDER,
+        help=f"session folder (default: {DEMO_FOLDER} here)",
     )
     p.add_argument("-q", "--quiet", action="store_true", help="no progress, only the result")
 
@@ -127,7 +129,12 @@ def _version() -> str:
 
 
 def _seconds(text: str) -> float:
-    value = float(text)
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if math.isnan(value):
+        raise argparse.ArgumentTypeError(f"offset={text!r} must be a number of seconds")
     if abs(value) > 86400:
         raise argparse.ArgumentTypeError(f"offset={text} must be within a day")
     return value
@@ -160,7 +167,9 @@ def _demo(options: argparse.Namespace) -> int:
     sample = resource("samples/dyad.mp4")
     print("Analysing the bundled sample: two scripted faces and voices, not real people.")
     with _progress(options.quiet) as progress:
-        session = analyze(sample, out=options.out, overwrite=True, progress=progress)
+        # The default folder is the demo's own (of an older sample, perhaps); others are not.
+        ours = options.out == DEMO_FOLDER
+        session = analyze(sample, out=options.out, overwrite=ours, progress=progress)
     _tell(session)
     return OK
 

@@ -14,7 +14,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from cuesense.errors import ParameterError
 
@@ -125,8 +125,6 @@ class Synchrony:
     step_s: float = 10.0
     lag_s: float = 5.0  # s, largest lag that is looked at
     band_face_s: float = 1.0  # s; the claim is the mean signed z up to this lag
-    band_prosody_s: float = 2.0
-    band_body_s: float = 5.0
     min_duration_s: float = 180.0
     max_missing: float = 0.5  # share of either series
     surrogates: int = 199
@@ -193,6 +191,12 @@ class Config:
     synchrony: Synchrony = field(default_factory=Synchrony)
     dyad: Dyad = field(default_factory=Dyad)
 
+    def __post_init__(self) -> None:
+        """Refuse numbers that no stage can work with."""
+        for section in dataclasses.fields(self):
+            _check_limits(getattr(self, section.name), section.name)
+        _check_pairs(self)
+
     def to_dict(self) -> dict[str, Any]:
         """Return the tree as plain dicts and lists, as in the TOML file."""
         return json.loads(json.dumps(dataclasses.asdict(self)))  # type: ignore[no-any-return]
@@ -220,7 +224,7 @@ class Config:
         ------
         ParameterError
             If the file cannot be read, is not TOML, holds an unknown key or a
-            value of the wrong type.
+            value that breaks its rule.
         """
         path = Path(path)
         try:
@@ -284,23 +288,105 @@ def _value(default: Any, value: Any, name: str) -> Any:
     number = isinstance(value, (int, float)) and not isinstance(value, bool)
     if isinstance(default, int):
         if number and value == int(value):
-            return _bounded(int(value), name)
+            return int(value)
         raise ParameterError(f"{name}={value!r} must be a whole number")
     if number and math.isfinite(value):
-        return _bounded(float(value), name)
+        return float(value)
     raise ParameterError(f"{name}={value!r} must be a finite number")
 
 
-def _bounded(value: Any, name: str) -> Any:
-    low, high = _BOUNDS.get(name, _signed(name))
-    if not low <= value <= high:
-        raise ParameterError(f"{name}={value} must be between {low:g} and {high:g}")
-    return value
+class _Limits(NamedTuple):
+    """Interval that a number must lie in; `open`: its ends are not in it."""
+
+    low: float
+    high: float = math.inf
+    open: bool = False
+
+    def hold(self, value: float) -> bool:
+        """Return whether `value` lies within."""
+        if self.open:
+            return self.low < value < self.high
+        return self.low <= value <= self.high
+
+    def __str__(self) -> str:
+        if self.high == math.inf:
+            return f"{'>' if self.open else '>='} {self.low:g}"
+        return f"{'strictly ' * self.open}between {self.low:g} and {self.high:g}"
 
 
-def _signed(name: str) -> tuple[float, float]:
-    # Offsets and gains of the modes may be negative; every other quantity is a size.
-    return (-math.inf if ".offset_" in name or ".gain_" in name else 0.0, math.inf)
+def _check_limits(section: Any, where: str) -> None:
+    """Check every number of one section, and of the modes within it."""
+    for f in dataclasses.fields(section):
+        name, value = f"{where}.{f.name}", getattr(section, f.name)
+        if dataclasses.is_dataclass(value):
+            _check_limits(value, name)
+        elif isinstance(value, tuple):  # (mean, sd) of a mode: the mean may be any number
+            _check(f"{name}[1]", value[1], _POSITIVE)
+        elif not isinstance(value, str):
+            key = f"{type(section).__name__.lower()}.{f.name}"
+            _check(name, value, _LIMITS.get(key, _POSITIVE))
+
+
+def _check(name: str, value: float, limits: _Limits) -> None:
+    if not limits.hold(value):
+        raise ParameterError(f"{name}={value} must be {limits}")
+
+
+def _check_pairs(config: Config) -> None:
+    """Check the rules that tie one value to another: each is (value, holds, rule)."""
+    voice, body, turns = config.voice, config.body, config.turns
+    synchrony, dyad, rate = config.synchrony, config.dyad, config.grid.rate_hz
+    reach = synchrony.window_s + synchrony.lag_s
+    rules = (
+        (
+            f"voice.f0_floor_hz={voice.f0_floor_hz:g}",
+            voice.f0_floor_hz < voice.f0_ceiling_hz,
+            f"less than voice.f0_ceiling_hz={voice.f0_ceiling_hz:g}",
+        ),
+        (
+            f"body.nod_low_hz={body.nod_low_hz:g}",
+            body.nod_low_hz < body.nod_high_hz,
+            f"less than body.nod_high_hz={body.nod_high_hz:g}",
+        ),
+        (
+            f"turns.speech_off={turns.speech_off:g}",
+            turns.speech_off <= turns.speech_on,
+            f"at most turns.speech_on={turns.speech_on:g}",
+        ),
+        (
+            f"grid.rate_hz={rate:g}",
+            rate >= dyad.rate_hz and math.isclose(rate / dyad.rate_hz, round(rate / dyad.rate_hz)),
+            f"a whole multiple of dyad.rate_hz={dyad.rate_hz:g}",
+        ),
+        (
+            f"synchrony.band_face_s={synchrony.band_face_s:g}",
+            synchrony.band_face_s <= synchrony.lag_s,
+            f"at most synchrony.lag_s={synchrony.lag_s:g}",
+        ),
+        (
+            f"synchrony.window_s={synchrony.window_s:g}",
+            round(synchrony.window_s * dyad.rate_hz) >= 3,
+            f"long enough for 3 samples at dyad.rate_hz={dyad.rate_hz:g}",
+        ),
+        (
+            f"synchrony.step_s={synchrony.step_s:g}",
+            round(synchrony.step_s * dyad.rate_hz) >= 1,
+            f"long enough for 1 sample at dyad.rate_hz={dyad.rate_hz:g}",
+        ),
+        (
+            f"synchrony.min_duration_s={synchrony.min_duration_s:g}",
+            synchrony.min_duration_s > reach,
+            f"more than synchrony.window_s + synchrony.lag_s = {reach:g}",
+        ),
+        (
+            f"dyad.settle_from_s={dyad.settle_from_s:g}",
+            dyad.settle_from_s <= dyad.settle_to_s,
+            f"at most dyad.settle_to_s={dyad.settle_to_s:g}",
+        ),
+    )
+    for value, holds, rule in rules:
+        if not holds:
+            raise ParameterError(f"{value} must be {rule}")
 
 
 _CHOICES = {
@@ -308,22 +394,58 @@ _CHOICES = {
     "voice.channels": ("auto", "mix", "separate"),
 }
 
-_BOUNDS = {
-    "capture.max_side": (64, 8192),
-    "capture.block_s": (0.001, 0.02),
-    "faces.workers": (0, 2),
-    "faces.depth": (1, 60),
-    "faces.crop": (1.2, 8.0),
-    "faces.crop_px": (96, 1024),
-    "voice.f0_floor_hz": (47.0, 2000.0),
-    "voice.f0_ceiling_hz": (47.0, 2093.0),
-    "voice.voicing": (0.0, 1.0),
-    "voice.speech": (0.0, 1.0),
-    "grid.rate_hz": (5.0, 100.0),
-    "grid.lateness_s": (0.35, 10.0),
-    "baseline.duration_s": (5.0, 600.0),
-    "dyad.rate_hz": (1.0, 25.0),
-    "dyad.min_p": (0.34, 1.0),
-    "dyad.min_coverage": (0.0, 1.0),
+_POSITIVE, _SIZE = _Limits(0, open=True), _Limits(0)
+_SHARE, _INNER_SHARE = _Limits(0, 1), _Limits(0, 1, open=True)
+
+_LIMITS = {
+    "capture.max_side": _Limits(64, 8192),
+    "capture.block_s": _Limits(0.001, 0.02),
+    "faces.min_face": _INNER_SHARE,
+    "faces.detection_score": _SHARE,
+    "faces.crop": _Limits(1.2, 8.0),
+    "faces.crop_px": _Limits(96, 1024),
+    "faces.depth": _Limits(1, 60),
+    "faces.reach_s": _SIZE,
+    "faces.low_light": _Limits(0, 255),
+    "faces.workers": _Limits(0, 2),
+    "voice.f0_floor_hz": _Limits(47.0, 2000.0),
+    "voice.f0_ceiling_hz": _Limits(47.0, 2093.0),
+    "voice.voicing": _SHARE,
+    "voice.speech": _SHARE,
+    "voice.nucleus_dip_db": _SIZE,
+    "people.attribution_lag_s": _SIZE,
+    "body.grey_side": _Limits(16, 8192),
+    "body.threshold": _Limits(0, 255),
+    "grid.rate_hz": _Limits(5.0, 100.0),
+    "grid.lateness_s": _Limits(0.35, 10.0),
+    "baseline.start_s": _SIZE,
+    "baseline.duration_s": _Limits(5.0, 600.0),
+    "baseline.min_face_s": _SIZE,
+    "baseline.min_voice_s": _SIZE,
+    "turns.speech_on": _SHARE,
+    "turns.speech_off": _SHARE,
+    "turns.min_speech_s": _SIZE,
+    "turns.min_pause_s": _SIZE,
+    "turns.turn_pause_s": _SIZE,
+    "turns.backchannel_s": _SIZE,
+    "turns.overlap_s": _SIZE,
+    "turns.interruption_s": _SIZE,
+    "synchrony.lag_s": _SIZE,
+    "synchrony.band_face_s": _SIZE,
+    "synchrony.max_missing": _SHARE,
+    "synchrony.surrogates": _Limits(199),  # fewer cannot give a p of 5 % reliably
+    "mode.gaze": _INNER_SHARE,  # its logarithm is taken, and that of its complement
+    "dyad.rate_hz": _Limits(1.0, 25.0),
+    "dyad.partner_delay_s": _SIZE,
+    "dyad.gaze_weight": _SIZE,
+    "dyad.min_coverage": _SHARE,
+    "dyad.min_time_s": _SIZE,
+    "dyad.min_p": _Limits(0.34, 1.0),
+    "dyad.demand": _SIZE,
+    "dyad.sharing": _SIZE,
+    "dyad.escalating": _SIZE,
+    "dyad.null_labelled_s": _SIZE,
+    "dyad.settle_from_s": _SIZE,
+    "dyad.settle_bout_s": _SIZE,
 }
-"""Limits of single keys; all other numbers must be >= 0."""
+"""Limits of single keys (`mode`: of each mode); every other number divides, so it must be > 0."""

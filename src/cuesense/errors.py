@@ -25,7 +25,3 @@ class ModelError(CuesenseError, RuntimeError):
 
 class OutputError(CuesenseError, OSError):
     """The output cannot be written or read."""
-
-
-class MissingExtraError(CuesenseError, ImportError):
-    """An optional dependency is not installed."""

@@ -6,10 +6,12 @@ import contextlib
 import errno
 import json
 import os
+import platform
 import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -26,71 +28,50 @@ FILES = (
     "report.html",
 )
 """Everything a session folder may hold."""
+LITTER = (".DS_Store", "Thumbs.db", "desktop.ini")
+"""What file managers leave in a folder; it may go with the folder."""
+PART, OLD, OWNER = ".cuesense-part", ".cuesense-old", "owner.json"
 
 
 @contextlib.contextmanager
 def replacing(target: Path, hashes: list[str], overwrite: bool) -> Iterator[Path]:
     """Give a hidden folder to write into; put it in the target's place once all went well.
 
+    Parameters
+    ----------
+    target
+        The folder; links are followed.
+    hashes
+        SHA-256 of the recordings: a session of others is replaced only if `overwrite`.
+    overwrite
+        Whether a session of another recording may be replaced. Other files never are.
+
     Raises
     ------
     OutputError
         If the target cannot be written, or holds what must not be replaced.
     """
-    target = Path(os.path.abspath(target))
-    _check(target, hashes, overwrite)
+    target = Path(target).resolve()
     with writing(target):
-        folder = _scratch(target)
-        try:
-            yield folder
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _recover(target)
+        _check(target, hashes, overwrite)
+        folder = Path(tempfile.mkdtemp(PART, f".{target.name}.", target.parent))
+    try:
+        with writing(target):
+            owner = {"host": platform.node(), "pid": os.getpid()}
+            (folder / OWNER).write_text(json.dumps(owner), encoding="utf-8")
+        yield folder
+        with writing(target):
+            (folder / OWNER).unlink()
             # mkdtemp keeps others out; the finished folder gets the usual permissions.
             mask = os.umask(0)
             os.umask(mask)
             folder.chmod(0o777 & ~mask)
+            _check(target, hashes, overwrite)  # somebody may have put files there meanwhile
             _swap(folder, target)
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
-
-
-def _scratch(target: Path) -> Path:
-    """Make the hidden folder beside the target."""
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        _remove_stale(target)
-        return Path(tempfile.mkdtemp(prefix=f".{target.name}.{os.getpid()}.", dir=target.parent))
-    except OSError as error:
-        raise OutputError(
-            f"out={str(target)!r} cannot be made ({error.strerror}); choose another folder with -o"
-        ) from error
-
-
-def _check(target: Path, hashes: list[str], overwrite: bool) -> None:
-    if not target.exists():
-        return
-    if not target.is_dir():
-        raise OutputError(f"out={str(target)!r} is a file; give a folder with -o")
-    try:
-        present = {p.name for p in target.iterdir()}
-    except OSError as error:
-        raise OutputError(
-            f"out={str(target)!r} cannot be read ({error.strerror}); choose another folder with -o"
-        ) from error
-    foreign = sorted(present - set(FILES))
-    if foreign:
-        raise OutputError(
-            f"out={str(target)!r} holds files that are not a session's ({foreign[0]}, …); "
-            "choose another folder with -o"
-        )
-    if "session.json" in present and not overwrite:
-        earlier = None
-        with contextlib.suppress(OSError, ValueError, KeyError):
-            meta = json.loads((target / "session.json").read_text(encoding="utf-8"))
-            earlier = meta["source"]["sha256"]
-        if earlier != hashes:
-            raise OutputError(
-                f"out={str(target)!r} holds the session of another recording; "
-                "choose another folder with -o, or --overwrite it"
-            )
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextlib.contextmanager
@@ -101,31 +82,53 @@ def writing(target: Path) -> Iterator[None]:
     except OutputError:
         raise
     except OSError as error:
-        if error.errno not in _WRITE_ERRORS:
-            raise
+        why = os.strerror(error.errno) if error.errno else str(error)
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+        remedy = "free some space or " if full else ""
         raise OutputError(
-            f"out={str(target)!r} cannot be written ({os.strerror(error.errno)}); "
-            "free some space or choose another folder with -o"
+            f"out={str(target)!r} cannot be written ({why}); {remedy}choose another folder with -o"
         ) from error
 
 
-_WRITE_ERRORS = {
-    errno.ENOSPC,
-    errno.EDQUOT,
-    errno.EFBIG,
-    errno.EROFS,
-    errno.EACCES,
-    errno.EPERM,
-    errno.EIO,
-}
+def _check(target: Path, hashes: list[str], overwrite: bool) -> None:
+    """Refuse a target that holds anything but a session that may be replaced."""
+    if not target.exists():
+        return
+    if not target.is_dir():
+        raise OutputError(f"out={str(target)!r} is a file; give a folder with -o")
+    present = {p.name for p in target.iterdir()} - set(LITTER)
+    if not present:
+        return
+    foreign = sorted(present - set(FILES))
+    meta = _json(target / "session.json")
+    if foreign or "cuesense" not in meta:
+        example = (foreign or sorted(present))[0]
+        raise OutputError(
+            f"out={str(target)!r} holds files that are not a session's ({example}, …); "
+            "choose another folder with -o"
+        )
+    if not overwrite and meta.get("source", {}).get("sha256") != hashes:
+        raise OutputError(
+            f"out={str(target)!r} holds the session of another recording; "
+            "choose another folder with -o, or --overwrite it"
+        )
 
 
-def _remove_stale(target: Path) -> None:
-    """Remove what killed runs left beside the target."""
-    for leftover in target.parent.glob(f".{target.name}.*.*"):
-        pid = leftover.name.removeprefix(f".{target.name}.").split(".")[0]
-        if pid.isdigit() and not psutil.pid_exists(int(pid)):
-            shutil.rmtree(leftover, ignore_errors=True)
+def _recover(target: Path) -> None:
+    """Put right what runs that were killed left beside the target."""
+    aside = target.with_name(f".{target.name}{OLD}")
+    if aside.is_dir():
+        # It was killed between the two renames, or before the earlier result was removed.
+        if target.exists():
+            shutil.rmtree(aside, ignore_errors=True)
+        else:
+            aside.rename(target)
+    for leftover in target.parent.iterdir():
+        if leftover.name.startswith(f".{target.name}.") and leftover.name.endswith(PART):
+            owner = _json(leftover / OWNER)
+            # A process of another machine cannot be asked whether it still lives.
+            if owner.get("host") == platform.node() and not psutil.pid_exists(owner.get("pid", 0)):
+                shutil.rmtree(leftover, ignore_errors=True)
 
 
 def _swap(folder: Path, target: Path) -> None:
@@ -133,11 +136,20 @@ def _swap(folder: Path, target: Path) -> None:
     if not target.exists():
         folder.rename(target)
         return
-    aside = folder.with_name(folder.name + ".old")
+    aside = target.with_name(f".{target.name}{OLD}")
     target.rename(aside)
     try:
         folder.rename(target)
-    except OSError:
+    except BaseException:
         aside.rename(target)
         raise
     shutil.rmtree(aside, ignore_errors=True)
+
+
+def _json(path: Path) -> dict[str, Any]:
+    """Return a JSON file's object; empty if it has none or cannot be read."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}

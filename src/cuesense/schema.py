@@ -93,8 +93,8 @@ def _voice(name: str, unit: str, meaning: str, low: float | None, high: float | 
     return Column(name, unit, meaning, "float", low, high, "voice", "voice_reason")
 
 
-def _state(name: str, unit: str, meaning: str, low: float | None, high: float | None) -> Column:
-    return Column(name, unit, meaning, "float", low, high, "state", "state_reason")
+def _state(name: str, meaning: str, low: float, reason: str) -> Column:
+    return Column(name, "SD", meaning, "float", low, 10, "state", reason)
 
 
 _PI: Final = 3.141592653589793
@@ -110,7 +110,16 @@ VALUE_COLUMNS: Final[tuple[Column, ...]] = (
     _face("head_roll_rad", "rad", "head roll, + clockwise in the picture", -_PI, _PI),
     _face("gaze_yaw_rad", "rad", "gaze of head and eyes, + to the picture's right", -_PI, _PI),
     _face("gaze_pitch_rad", "rad", "gaze of head and eyes, + up", -_PI, _PI),
-    _face("gaze_on_partner", "1", "1 while the gaze rests near its usual target, else 0", 0, 1),
+    Column(
+        "gaze_on_partner",
+        "1",
+        "1 while the gaze rests near its usual target, else 0",
+        "float",
+        0,
+        1,
+        "state",
+        "face_state_reason",
+    ),
     _face("eye_closure", "1", "how closed the eyes are (mean of both blink blendshapes)", 0, 1),
     _face("mouth_open", "1", "inner lip distance, share of the distance between the eyes", 0, 5),
     _face("mouth_motion", "1/s", "speed of lip opening, eye distances per second, RMS", 0, 100),
@@ -135,26 +144,29 @@ VALUE_COLUMNS: Final[tuple[Column, ...]] = (
         "body",
         "body_reason",
     ),
-    _state("valence", "SD", "displeasure to pleasure, own baseline = 0", -10, 10),
-    _state("valence_sd", "SD", "standard error of valence", 0, 10),
-    _state("arousal", "SD", "calm to activated, own baseline = 0", -10, 10),
-    _state("arousal_sd", "SD", "standard error of arousal", 0, 10),
+    _state("valence", "displeasure to pleasure, own baseline = 0", -10, "face_state_reason"),
+    _state("valence_sd", "standard error of valence", 0, "face_state_reason"),
+    _state("arousal", "calm to activated, own baseline = 0", -10, "state_reason"),
+    _state("arousal_sd", "standard error of arousal", 0, "state_reason"),
     *(_face(name, "1", f"blendshape {name}", 0, 1) for name in BLENDSHAPES),
 )
 
 VALUES: Final[tuple[str, ...]] = tuple(c.name for c in VALUE_COLUMNS)
 VALUE_INDEX: Final[dict[str, int]] = {name: i for i, name in enumerate(VALUES)}
 
-REASONS: Final[tuple[str, ...]] = ("face_reason", "voice_reason", "body_reason", "state_reason")
+REASONS: Final[dict[str, str]] = {
+    "face_reason": "why face values are missing or doubtful, else empty",
+    "voice_reason": "why voice values are missing, else empty",
+    "body_reason": "why motion energy is missing, else empty",
+    "state_reason": "why arousal is missing, else empty",
+    "face_state_reason": "why valence and gaze_on_partner are missing, else empty",
+}
 
 TIMELINE: Final[tuple[Column, ...]] = (
     Column("t", "s", "time since the session's start", "float", 0, None, "grid"),
     Column("person", "", "A (left at the start) or B", "text", source="people"),
     Column("role", "", "partner (shares), listener (responds) or undecided", "text"),
-    *(
-        Column(r, "", f"why {r.split('_')[0]} values are missing, else empty", "text")
-        for r in REASONS
-    ),
+    *(Column(name, "", meaning, "text", source="people") for name, meaning in REASONS.items()),
     *VALUE_COLUMNS,
 )
 

@@ -11,6 +11,7 @@ import contextlib
 import dataclasses
 import hashlib
 import json
+import os
 from collections import Counter
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -66,9 +67,10 @@ class Session:
             ) from error
         except (OSError, ValueError) as error:
             raise OutputError(f"{str(self.path)!r} cannot be read: {error}") from error
-        if self.meta.get("schema") != schema.VERSION:
+        version_read = self.meta.get("schema") if isinstance(self.meta, dict) else None
+        if version_read != schema.VERSION:
             raise OutputError(
-                f"{str(self.path)!r} has schema {self.meta.get('schema')!r}, this version reads "
+                f"{str(self.path)!r} has schema {version_read!r}, this version reads "
                 f"{schema.VERSION!r}; analyse the recording again"
             )
         self.timeline = Table(self.path / "timeline.parquet")
@@ -146,15 +148,16 @@ def analyze(
         with replacing(target, hashes, overwrite) as folder:
             findings = Findings()
             tally = Tally(config.grid.rate_hz)
-            with Spools(folder) as spools:
+            with Spools(folder, target) as spools:
                 for moment in run(source, config, findings):
                     spools.write(moment)
                     tally.add(moment)
                     if progress is not None and tally.ticks % round(config.grid.rate_hz) == 0:
                         progress(moment.t, source.info.duration_s)
             meta = _meta(source.info, hashes, config, findings, tally)
-            _tables(folder, meta, csv)
-            _conclude(folder, meta, config)
+            with writing(target):
+                _tables(folder, meta, csv)
+                _conclude(folder, meta, config)
     return Session(target)
 
 
@@ -209,12 +212,14 @@ def _meta(
 ) -> dict[str, Any]:
     """Return what session.json says, without the summary."""
     listener = findings.listener or "B"
+    coverage = tally.coverage()
     return {
         "cuesense": version("cuesense"),
         "schema": schema.VERSION,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "source": {
-            "paths": [p.name for p in info.paths],
+            # A name need not be valid text; what is not is shown as such.
+            "paths": [os.fsencode(p.name).decode("utf-8", "replace") for p in info.paths],
             "sha256": hashes,
             "duration_s": findings.end_s,
             "stated_duration_s": _number(info.duration_s),
@@ -240,12 +245,12 @@ def _meta(
         },
         "role_reason": findings.role_reason,
         "notes": findings.notes,
-        "coverage": tally.coverage(),
+        "coverage": coverage,
         "baseline": {
             p: {
                 "start_s": config.baseline.start_s,
                 "end_s": config.baseline.start_s + config.baseline.duration_s,
-                "complete": not missing,
+                "complete": coverage[p]["state"] > 0,
                 "missing": missing,
             }
             for p, missing in zip(PEOPLE, findings.uncalibrated, strict=True)
@@ -330,17 +335,26 @@ def write_report(session: Session) -> None:
     OutputError
         If it cannot be written.
     """
+    from pyarrow import ArrowInvalid
+
     from cuesense import report
 
-    html = report.render(
-        report.ReportInput(
+    try:
+        content = report.ReportInput(
             session.timeline.to_arrow(report.COLUMNS),
             session.state.to_arrow(),
             session.events.to_arrow(),
             session.meta,
         )
-    )
-    with writing(session.path):
-        part = session.report.with_suffix(".part")
-        part.write_text(html, encoding="utf-8")
-        part.replace(session.report)
+        html = report.render(content)
+    except (FileNotFoundError, ArrowInvalid, KeyError) as error:
+        raise OutputError(
+            f"{str(session.path)!r} is damaged ({error}); analyse the recording again"
+        ) from error
+    part = session.report.with_suffix(".part")
+    try:
+        with writing(session.path):
+            part.write_text(html, encoding="utf-8")
+            part.replace(session.report)
+    finally:
+        part.unlink(missing_ok=True)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from cuesense import schema
+from cuesense.folder import writing
 from cuesense.types import Moment, Person, Role
 
 if TYPE_CHECKING:
@@ -43,13 +44,14 @@ def arrow_schema(columns: Sequence[schema.Column]) -> pa.Schema:
 class Spool:
     """Edge: one table being written, batch by batch, into an Arrow stream file."""
 
-    def __init__(self, path: Path, columns: Sequence[schema.Column]) -> None:
+    def __init__(self, path: Path, columns: Sequence[schema.Column], target: Path) -> None:
         import pyarrow as pa
 
-        self.path = path
+        self._target = target  # the folder that the user knows, for errors
         self._schema = arrow_schema(columns)
         self._columns: list[list[Any]] = [[] for _ in columns]
-        self._writer = pa.ipc.new_stream(str(path), self._schema)
+        with writing(target):
+            self._writer = pa.ipc.new_stream(str(path), self._schema)
 
     def add(self, row: Sequence[Any]) -> None:
         """Add one row, values in the order of the columns."""
@@ -62,14 +64,16 @@ class Spool:
 
         if self._columns[0]:
             arrays = [pa.array(c, f.type) for c, f in zip(self._columns, self._schema, strict=True)]
-            self._writer.write_batch(pa.record_batch(arrays, schema=self._schema))
+            with writing(self._target):
+                self._writer.write_batch(pa.record_batch(arrays, schema=self._schema))
             for column in self._columns:
                 column.clear()
 
     def close(self) -> None:
         """Write what is held and close the file."""
         self.flush()
-        self._writer.close()
+        with writing(self._target):
+            self._writer.close()
 
 
 def batches(path: Path) -> Iterator[pa.RecordBatch]:
@@ -81,12 +85,20 @@ def batches(path: Path) -> Iterator[pa.RecordBatch]:
 
 
 class Spools:
-    """Edge: the three tables of a session being written into a folder."""
+    """Edge: the three tables of a session being written into a folder.
 
-    def __init__(self, folder: Path) -> None:
-        self.timeline = Spool(folder / "timeline.arrow", schema.TIMELINE)
-        self.state = Spool(folder / "state.arrow", schema.STATE)
-        self.events = Spool(folder / "events.arrow", schema.EVENTS_TABLE)
+    Parameters
+    ----------
+    folder
+        Where they are written.
+    target
+        What errors name: the folder that the user gave.
+    """
+
+    def __init__(self, folder: Path, target: Path) -> None:
+        self.timeline = Spool(folder / "timeline.arrow", schema.TIMELINE, target)
+        self.state = Spool(folder / "state.arrow", schema.STATE, target)
+        self.events = Spool(folder / "events.arrow", schema.EVENTS_TABLE, target)
         self._ticks = 0
 
     def write(self, moment: Moment) -> None:

@@ -9,6 +9,7 @@ measure that a state has to stand out from.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -30,6 +31,8 @@ LEAST_CUES = 2
 """Arousal needs so many cues: never level alone, which automatic gain control may set."""
 LEAST_SPREAD = 0.25
 """Smallest SD of a mean of z-scores: a steadier baseline than this would blow up noise."""
+LEAST_MEAN_S = 3.0
+"""s of such a mean before its zero is fixed."""
 LEAST_QUALITY = 0.2
 """Face quality below which a face does not count."""
 SPEAKS = 0.5
@@ -105,7 +108,7 @@ they go with a smile the smile outweighs them."""
 
 _FACES = np.array(
     [VALUE_INDEX[c] for c in (*BLENDSHAPES, "smile", "brow_height", "brow_gap", "face_motion")]
-    + [VALUE_INDEX["head_speed"]]
+    + [VALUE_INDEX[c] for c in ("head_speed", "gaze_yaw_rad", "gaze_pitch_rad")]
 )
 
 
@@ -163,7 +166,10 @@ class Score:
             )
             for c in cues
         ]
-        self._rows: list[F64] = []  # the baseline's smoothed cues, until the mean's zero is fixed
+        # The smoothed cues of the baseline, or of as long a time up to now if it was not enough.
+        self._rows: deque[F64] = deque(maxlen=max(1, round(base.duration_s * self._rate)))
+        self._least_rows = round(min(LEAST_MEAN_S, base.duration_s) * self._rate)
+        self._tries = 0
         self._zero: Zero | None = None
 
     @property
@@ -192,14 +198,18 @@ class Score:
         )
 
     def _collect(self, t: float, smooth: F64) -> None:
-        if self._start <= t < self._end:
-            self._rows.append(smooth)
-        elif sum(b.zero is not None for b in self._zeros) >= self._least:
-            means = np.array([self._mean(row)[0] for row in self._rows])
-            median, sd, n = robust_location(means)
-            if n:
-                self._zero = Zero(median, max(sd, LEAST_SPREAD), 0.0)
-            self._rows = []
+        if t < self._start:
+            return
+        self._rows.append(smooth)
+        self._tries += 1
+        known = sum(b.zero is not None for b in self._zeros)
+        # Once a second is enough for somebody who comes, or speaks, only after the baseline.
+        if t < self._end or known < self._least or self._tries % round(self._rate):
+            return
+        median, sd, n = robust_location(np.array([self._mean(row)[0] for row in self._rows]))
+        if n >= self._least_rows:
+            self._zero = Zero(median, max(sd, LEAST_SPREAD), 0.0)
+            self._rows.clear()
 
     def _mean(self, smooth: F64) -> tuple[float, float]:
         z, error = np.full(len(smooth), np.nan), np.zeros(len(smooth))
@@ -244,8 +254,14 @@ class PersonAffect:
         """Columns whose zero is not fixed (yet)."""
         return tuple(dict.fromkeys(self._arousal.missing + self._valence.missing))
 
-    def push(self, t: float, values: F64, face_reason: Reason) -> Reason:
-        """Fill the state columns of a tick's row (n columns,); return the state's reason."""
+    def push(self, t: float, values: F64, face_reason: Reason) -> tuple[Reason, Reason]:
+        """Fill the state columns of a tick's row (n columns,).
+
+        Returns
+        -------
+        state_reason, face_state_reason
+            Why arousal is missing, and why valence or the gaze's target is.
+        """
         row = values
         if face_reason not in (Reason.OK, Reason.OUT_OF_FRAME) or (
             values[VALUE_INDEX["face_quality"]] < LEAST_QUALITY
@@ -259,21 +275,31 @@ class PersonAffect:
         ):
             columns = [VALUE_INDEX[state], VALUE_INDEX[f"{state}_sd"]]
             values[columns] = score.push(t, cues)
-        self._look(t, values)
-        if np.isfinite(values[VALUE_INDEX["arousal"]]):
-            return Reason.OK
-        if not self._arousal.calibrated and np.isfinite(smooth).any():
-            return Reason.UNCALIBRATED
-        return face_reason or Reason.SILENT
+        values[VALUE_INDEX["gaze_on_partner"]] = self._on_partner(t, row)
+        return (
+            self._reason(values, "arousal", self._arousal, smooth, face_reason or Reason.SILENT),
+            self._reason(values, "valence", self._valence, smooth, face_reason or Reason.BLURRED),
+        )
 
-    def _look(self, t: float, values: F64) -> None:
-        gaze = (values[VALUE_INDEX["gaze_yaw_rad"]], values[VALUE_INDEX["gaze_pitch_rad"]])
+    @staticmethod
+    def _reason(values: F64, state: str, score: Score, smooth: F64, otherwise: Reason) -> Reason:
+        if np.isfinite(values[VALUE_INDEX[state]]):
+            return Reason.OK
+        seen = smooth[: len(AROUSAL)] if state == "arousal" else smooth[len(AROUSAL) :]
+        if not score.calibrated and np.isfinite(seen).any():
+            return Reason.UNCALIBRATED
+        return otherwise
+
+    def _on_partner(self, t: float, row: F64) -> float:
+        """Return 1 while the gaze rests near its usual target, 0 while not, NaN if not known."""
+        gaze = (row[VALUE_INDEX["gaze_yaw_rad"]], row[VALUE_INDEX["gaze_pitch_rad"]])
         for baseline, angle in zip(self._gaze, gaze, strict=True):
             baseline.push(t, float(angle))
         yaw, pitch = (b.zero for b in self._gaze)
-        if yaw is not None and pitch is not None and np.isfinite(gaze[0]):
-            off = np.hypot(gaze[0] - yaw.median, gaze[1] - pitch.median)
-            values[VALUE_INDEX["gaze_on_partner"]] = float(off <= self._radius)
+        if yaw is None or pitch is None or not np.isfinite(gaze[0]):
+            return float("nan")
+        off = np.hypot(gaze[0] - yaw.median, gaze[1] - pitch.median)
+        return float(off <= self._radius)
 
     def look_away(self, t: float, person: Person, on_partner: float) -> list[Event]:
         """Follow `gaze_on_partner`; return the look-away that has just ended, if any."""

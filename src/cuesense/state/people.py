@@ -61,7 +61,8 @@ class People:
         states = []
         for seat, person in enumerate(PEOPLE):
             affect = self._affect[seat]
-            reasons[seat]["state_reason"] = affect.push(t, rows[seat], reasons[seat]["face_reason"])
+            why = affect.push(t, rows[seat], reasons[seat]["face_reason"])
+            reasons[seat]["state_reason"], reasons[seat]["face_state_reason"] = why
             on_partner = float(rows[seat][VALUE_INDEX["gaze_on_partner"]])
             events += affect.look_away(t, person, on_partner)
             role = self.roles.role(person)

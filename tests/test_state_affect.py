@@ -1,0 +1,119 @@
+"""States against cues with known shifts; people who come late are calibrated late."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from cuesense.config import Config
+from cuesense.schema import VALUE_INDEX, VALUES
+from cuesense.state.affect import AROUSAL, VALENCE, PersonAffect
+from cuesense.types import F64, Reason
+
+CONFIG = Config()
+RATE = CONFIG.grid.rate_hz
+
+
+def rows(seconds: float, seed: int = 0) -> F64:
+    """Rows of a calm person: every cue a slow fluctuation around its usual value."""
+    rng = np.random.default_rng(seed)
+    n = round(seconds * RATE)
+    values = np.full((n, len(VALUES)), np.nan)
+    values[:, VALUE_INDEX["face_quality"]] = 1.0
+    usual = {"f0_hz": 120.0, "loudness_db": -25.0, "syllable_rate": 4.0, "motion_energy": 0.02}
+    for cue in AROUSAL + VALENCE:
+        slow = np.convolve(rng.normal(size=n + 50), np.ones(51) / np.sqrt(51), "valid")
+        for column in cue.columns:
+            middle = usual.get(column, 0.3)
+            values[:, VALUE_INDEX[column]] = middle * np.exp(0.1 * slow)
+    values[:, VALUE_INDEX["gaze_yaw_rad"]] = rng.normal(0.1, 0.02, n)
+    values[:, VALUE_INDEX["gaze_pitch_rad"]] = rng.normal(-0.1, 0.02, n)
+    return values
+
+
+def play(values: F64, reason: Reason = Reason.OK) -> tuple[F64, list[tuple[Reason, Reason]]]:
+    stage = PersonAffect(CONFIG)
+    why = [stage.push(i / RATE, row, reason) for i, row in enumerate(values)]
+    return values, why
+
+
+def column(values: F64, name: str) -> F64:
+    return values[:, VALUE_INDEX[name]]
+
+
+def test_uncalibrated_until_the_baseline_is_complete() -> None:
+    values, why = play(rows(60))
+    start = round(CONFIG.baseline.duration_s * RATE)
+    assert np.isnan(column(values, "arousal")[:start]).all()
+    assert {w[0] for w in why[50:start]} == {Reason.UNCALIBRATED}
+    for state in ("arousal", "valence"):
+        assert np.isfinite(column(values, state)[start + 50 :]).all()
+
+
+@pytest.mark.parametrize("state", ["arousal", "valence"])
+def test_a_calm_person_stays_near_0_with_a_spread_near_1(state: str) -> None:
+    # A baseline of 45 s is about 15 independent values: each person's zero is off by some tenths.
+    after = [column(play(rows(150, seed))[0], state)[1200:] for seed in range(5)]
+    assert abs(np.mean([np.median(a) for a in after])) < 0.6
+    assert 0.7 < np.mean([a.std() for a in after]) < 1.6
+
+
+def test_more_of_everything_is_arousal_and_a_smile_is_valence() -> None:
+    values = rows(120)
+    late = slice(round(80 * RATE), None)
+    for cue in AROUSAL:
+        values[late, VALUE_INDEX[cue.columns[0]]] *= (
+            1.25 if cue.columns[0] != "loudness_db" else 0.8
+        )
+    for name in ("smile", "mouthSmileLeft", "mouthSmileRight"):
+        values[late, VALUE_INDEX[name]] += 0.2
+    values, _ = play(values)
+    assert np.mean(column(values, "arousal")[round(90 * RATE) :]) > 1.5
+    assert np.mean(column(values, "valence")[round(90 * RATE) :]) > 1.5
+
+
+@pytest.mark.parametrize("shift", [-0.1, 0.1])
+def test_brows_off_their_resting_place_either_way_lower_valence(shift: float) -> None:
+    values = rows(120)
+    values[round(80 * RATE) :, VALUE_INDEX["brow_height"]] += shift
+    values, _ = play(values)
+    calm = np.mean(column(values, "valence")[round(50 * RATE) : round(78 * RATE)])
+    assert np.mean(column(values, "valence")[round(90 * RATE) :]) < calm - 0.8
+
+
+def test_somebody_who_comes_after_the_baseline_is_calibrated_later() -> None:
+    values = rows(140)
+    values[: round(60 * RATE)] = np.nan
+    values, why = play(values)
+    known = np.isfinite(column(values, "arousal"))
+    first = int(np.argmax(known)) / RATE
+    assert 62.9 <= first < 60 + CONFIG.baseline.min_face_s + 5
+    assert known[round((first + 1) * RATE) :].all()
+    assert why[-1] == (Reason.OK, Reason.OK)
+
+
+def test_level_alone_is_no_arousal() -> None:
+    values = rows(100)
+    for cue in (*AROUSAL, *VALENCE):
+        for name in cue.columns:
+            if name != "loudness_db":
+                values[round(60 * RATE) :, VALUE_INDEX[name]] = np.nan
+    values, _ = play(values)
+    assert np.isnan(column(values, "arousal")[round(63 * RATE) :]).all()
+
+
+def test_a_face_that_may_be_somebody_elses_counts_for_nothing() -> None:
+    values, why = play(rows(60), Reason.REASSOCIATED)
+    assert np.isnan(column(values, "valence")).all()
+    assert np.isnan(column(values, "gaze_on_partner")).all()
+    assert why[-1][1] is Reason.REASSOCIATED
+
+
+def test_gaze_rests_near_its_usual_target_or_not() -> None:
+    values = rows(100)
+    values[round(70 * RATE) : round(72 * RATE), VALUE_INDEX["gaze_yaw_rad"]] += 0.6
+    values, _ = play(values)
+    on = column(values, "gaze_on_partner")
+    assert np.isnan(on[: round(44 * RATE)]).all()
+    assert (on[round(70 * RATE) : round(72 * RATE)] == 0).all()
+    assert on[round(73 * RATE) :].mean() > 0.95
