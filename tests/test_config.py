@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
 
-from cuesense.config import Config
+from cuesense.config import Config, Grid
 from cuesense.errors import CuesenseError, ParameterError
 
 
@@ -33,7 +34,7 @@ def test_a_value_is_put_over_its_default_and_changes_the_hash() -> None:
         ({"baseline": {"duration_s": "long"}}, ["baseline.duration_s='long'", "number"]),
         ({"baseline": {"duration_s": 1}}, ["baseline.duration_s=1.0", "between 5 and 600"]),
         ({"baseline": {"duration_s": True}}, ["baseline.duration_s=True"]),
-        ({"baseline": {"start_s": -1}}, ["baseline.start_s=-1.0", "between 0 and inf"]),
+        ({"baseline": {"start_s": -1}}, ["baseline.start_s=-1.0", "must be >= 0"]),
         ({"baseline": {"start_s": float("nan")}}, ["baseline.start_s=nan", "finite"]),
         ({"faces": {"depth": 1.5}}, ["faces.depth=1.5", "whole number"]),
         ({"people": {"listener": "me"}}, ["people.listener='me'", "auto, left, right, A, B"]),
@@ -48,6 +49,91 @@ def test_a_wrong_tree_says_what_must_be(tree: dict[str, object], words: list[str
     assert "\n" not in str(caught.value)
     for word in words:
         assert word in str(caught.value)
+
+
+def tree_of(name: str, value: object) -> dict[str, object]:
+    """Return the tree that holds `value` under a dotted name."""
+    section, _, rest = name.partition(".")
+    return {section: tree_of(rest, value) if rest else value}
+
+
+POSITIVE = """
+faces.sweep_s faces.search_s voice.pace_window_s people.mouth_window_s people.gaze_radius_rad
+body.nod_rad body.nod_low_hz body.nod_high_hz grid.max_age_s affect.z_limit synchrony.window_s
+synchrony.step_s synchrony.min_duration_s dyad.smoothing_s dyad.sigma_arousal dyad.sigma_valence
+dyad.silent_factor dyad.events_s dyad.events_r dyad.coverage_s dyad.slope_s dyad.null_shift_s
+dyad.null_rolls dyad.settle_bouts dyad.mirroring.events_per_min dyad.disengaged.events_per_min
+""".split()
+SHARES = """
+faces.detection_score voice.voicing voice.speech turns.speech_on turns.speech_off
+synchrony.max_missing dyad.min_coverage
+""".split()
+INNER_SHARES = (
+    "faces.min_face dyad.mirroring.gaze dyad.regulating.gaze dyad.disengaged.gaze".split()
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "rule"),
+    [
+        *((name, 0, "must be > 0") for name in POSITIVE),
+        *((name, bad, "must be between 0 and 1") for name in SHARES for bad in (-0.1, 1.1)),
+        *(
+            (name, bad, "must be strictly between 0 and 1")
+            for name in INNER_SHARES
+            for bad in (0, 1)
+        ),
+        ("synchrony.surrogates", 198, "must be >= 199"),
+        ("synchrony.lag_s", -1, "must be >= 0"),
+        ("faces.workers", 3, "must be between 0 and 2"),
+    ],
+)
+def test_a_number_that_no_stage_can_work_with(name: str, value: float, rule: str) -> None:
+    with pytest.raises(ParameterError) as caught:
+        Config.from_dict(tree_of(name, value))
+    words = str(caught.value)
+    assert words.startswith(f"{name}=")
+    assert words.endswith(rule)
+
+
+def test_the_spread_of_a_prior_must_be_positive_its_mean_may_be_anything() -> None:
+    prior = {"gain_valence": [-1, 0.1]}
+    assert Config.from_dict({"dyad": {"regulating": prior}}).dyad.regulating.gain_valence[0] == -1
+    with pytest.raises(ParameterError, match=r"regulating\.gain_valence\[1\]=0\.0 must be > 0"):
+        Config.from_dict({"dyad": {"regulating": {"gain_valence": [0.5, 0]}}})
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "other"),
+    [
+        ("voice.f0_floor_hz", 500, "voice.f0_ceiling_hz=500"),
+        ("body.nod_low_hz", 6.5, "body.nod_high_hz=6.5"),
+        ("turns.speech_off", 0.7, "turns.speech_on=0.6"),
+        ("synchrony.band_face_s", 6, "synchrony.lag_s=5"),
+        ("synchrony.window_s", 0.4, "dyad.rate_hz=5"),
+        ("synchrony.step_s", 0.05, "dyad.rate_hz=5"),
+        ("synchrony.min_duration_s", 35, "synchrony.lag_s = 35"),
+        ("dyad.settle_from_s", 21, "dyad.settle_to_s=20"),
+        ("grid.rate_hz", 12, "dyad.rate_hz=5"),
+    ],
+)
+def test_a_number_that_does_not_go_with_another(name: str, value: float, other: str) -> None:
+    with pytest.raises(ParameterError) as caught:
+        Config.from_dict(tree_of(name, value))
+    assert str(caught.value).startswith(f"{name}={value} must be ")
+    assert other in str(caught.value)
+
+
+def test_the_dyads_rate_must_divide_the_grids() -> None:
+    with pytest.raises(ParameterError, match=r"grid\.rate_hz=25 .* multiple of dyad\.rate_hz=4"):
+        Config.from_dict({"dyad": {"rate_hz": 4}})
+    both = Config.from_dict({"grid": {"rate_hz": 10}, "dyad": {"rate_hz": 2.5}})
+    assert (both.grid.rate_hz, both.dyad.rate_hz) == (10.0, 2.5)
+
+
+def test_values_set_in_code_are_checked_too() -> None:
+    with pytest.raises(ParameterError, match=r"grid\.rate_hz=0"):
+        dataclasses.replace(Config(), grid=Grid(rate_hz=0.0))
 
 
 @pytest.mark.parametrize("content", ["[baseline\n", b"\xff\xfe\x00"])

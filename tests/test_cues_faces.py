@@ -249,6 +249,11 @@ print(count)
 """
 
 
+def heed_interrupts() -> None:
+    """Undo an ignored SIGINT, which children of a run in the background would inherit."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def script(model: Path, act: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-c", SCRIPT.format(act=act), str(model)],
@@ -256,6 +261,7 @@ def script(model: Path, act: str) -> subprocess.CompletedProcess[str]:
         text=True,
         timeout=60,
         start_new_session=True,
+        preexec_fn=heed_interrupts,
         check=False,
     )
 

