@@ -74,6 +74,13 @@ def test_moments_are_regular_and_cover_the_recording(moments: list[Moment], clip
     np.testing.assert_allclose(np.diff(dyads), 0.2, atol=1e-9)
 
 
+def test_events_come_when_they_are_over(moments: list[Moment]) -> None:
+    events = [(m.t, e) for m in moments[:-1] for e in m.events]
+    assert "blink" in {e.kind for _, e in events}
+    for t, event in events:
+        assert event.t <= event.t_end <= t + 1e-9
+
+
 def test_both_people_are_found_and_kept_apart(moments: list[Moment]) -> None:
     values = rows(moments)
     x = values[:, :, schema.VALUE_INDEX["box_x"]]

@@ -142,7 +142,7 @@ class _Flow:
         self._ticks = 0
         self._responses = [0, 0]  # nods and backchannels of each person since the last dyad tick
         self._on_partner: list[list[float]] = []  # gaze of both since the last dyad tick
-        self._events: list[Event] = []
+        self._events: list[Event] = []  # seen already, but not over by the tick's time
         self._doubts = 0  # doubtful returns of a face that were told
         self._labels = Labels()
 
@@ -172,7 +172,7 @@ class _Flow:
                 self._grid.push_voice(cue)
         yield from self._moments(self._grid.flush(self._end))
         last = [self._moment(tick) for tick in self._attribution.flush()]
-        self._happened([*self._turns.flush(), *self._labels.flush()])
+        self._events += [*self._turns.flush(), *self._labels.flush()]
         yield from last[:-1]
         if last:
             yield replace(last[-1], events=last[-1].events + tuple(self._events))
@@ -181,13 +181,13 @@ class _Flow:
     def _take_faces(self, cues: list[FaceCue]) -> None:
         doubts = self._faces.events[self._doubts :] if self._faces is not None else ()
         self._doubts += len(doubts)
-        self._happened([Event(t, t, PEOPLE[seat], "identity_doubt") for t, seat in doubts])
+        self._events += [Event(t, t, PEOPLE[seat], "identity_doubt") for t, seat in doubts]
         for cue in cues:
             motion, gestures = self._body.push_face(cue)
             features, blinks = self._dynamics.push(cue)
             self._grid.push_motion(motion)
             self._grid.push_face(features)
-            self._happened([*gestures, *blinks])
+            self._events += [*gestures, *blinks]
 
     def _moments(self, ticks: list[RawTick]) -> Iterator[Moment]:
         for raw in ticks:
@@ -196,27 +196,32 @@ class _Flow:
 
     def _moment(self, tick: Voiced) -> Moment:
         people, events = self._people.push(tick)
-        self._happened([*events, *self._turns.push(tick.raw.t, *tick.speaking)])
+        self._events += [*events, *self._turns.push(tick.raw.t, *tick.speaking)]
+        happened = self._completed(tick.raw.t)
         dyad = None
         self._on_partner.append([p["gaze_on_partner"] for p in people])
         if self._ticks % self._every == 0:
             dyad = self._modes.push(self._sample(people))
-            self._happened(self._labels.push(dyad.t, dyad.label))
+            happened += self._labels.push(dyad.t, dyad.label)
         self._ticks += 1
-        happened, self._events = tuple(self._events), []
-        return Moment(tick.raw.t, people, dyad, None, happened)
+        return Moment(tick.raw.t, people, dyad, None, tuple(happened))
 
-    def _happened(self, events: list[Event]) -> None:
-        self._events += events
-        for event in events:
+    def _completed(self, t: float) -> list[Event]:
+        """Take out the events that have ended by `t`; faces are read ahead of the ticks."""
+        done = [e for e in self._events if e.t_end <= t]
+        self._events = [e for e in self._events if e.t_end > t]
+        for event in done:
             if event.kind in ("nod", "backchannel"):
                 self._responses[PEOPLE.index(event.person)] += 1
+        return done
 
     def _sample(self, people: tuple[PersonState, PersonState]) -> DyadSample:
         """Return what the dyad's estimator takes of both people."""
-        # Until it is known who listens nothing is calibrated either, so the order is free.
         listener, partner = people if people[0].role is Role.LISTENER else people[::-1]
-        responses = self._responses[PEOPLE.index(listener.person)]
+        # Until it is known who listens there are no states yet, but nods and backchannels: they
+        # must not be counted as the other's.
+        known = listener.role is Role.LISTENER
+        responses = self._responses[PEOPLE.index(listener.person)] if known else np.nan
         self._responses = [0, 0]
         looks = np.array([row[PEOPLE.index(listener.person)] for row in self._on_partner])
         self._on_partner = []
