@@ -259,6 +259,16 @@ def test_the_demo_leaves_the_session_of_another_recording_alone(
     assert report.read_bytes() == before
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems' names are valid text")
+def test_a_name_that_is_not_valid_text(cuesense: Run, tmp_path: Path) -> None:
+    path = tmp_path / os.fsdecode(b"caf\xe9.wav")
+    write_media(tmp_path / "a.wav", None, Audio("pcm_s16le", 16_000, seconds=1.0)).rename(path)
+    done = cuesense("analyze", path)
+    assert done.returncode == 0, done.stderr
+    (out,) = (tmp_path / "work").iterdir()
+    assert "caf\ufffd.wav" in (out / "session.json").read_text("utf-8")
+
+
 def test_report_is_written_anew(cuesense: Run, tmp_path: Path) -> None:
     path = write_media(tmp_path / "a.wav", None, Audio("pcm_s16le", 16_000, seconds=2.0))
     assert cuesense("analyze", path, "-o", "out").returncode == 0

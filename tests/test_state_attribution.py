@@ -61,8 +61,11 @@ def ticks(speech: F64, mouth: F64 | None, levels: F64 | None = None) -> list[Raw
     return result
 
 
-def attribute(raw: list[RawTick], *, faces: bool = True) -> tuple[list[Voiced], Attribution]:
-    stage = Attribution(CONFIG.people, CONFIG.voice, RATE, len(raw[0].voices), faces=faces)
+def attribute(
+    raw: list[RawTick], *, faces: bool = True, files: tuple[int, ...] = ()
+) -> tuple[list[Voiced], Attribution]:
+    channels = files or (len(raw[0].voices),)
+    stage = Attribution(CONFIG.people, CONFIG.voice, RATE, channels, faces=faces)
     out = [v for tick in raw for v in stage.push(tick)]
     return out + stage.flush(), stage
 
@@ -120,6 +123,23 @@ def test_one_channel_per_person_is_noticed_and_tells_who_speaks(swapped: bool) -
     channels = np.array([v.channel for v in out[200:]])
     expected = (1, 0) if swapped else (0, 1)
     assert (channels[who == 0, 0] == expected[0]).mean() > 0.95
+
+
+def test_two_stereo_files_are_one_persons_each() -> None:
+    rng = np.random.default_rng(3)
+    speaks = script(6)
+    speech = np.where(speaks.any(axis=1), 0.95, 0.03)
+    # Each file hears its own person louder, on both of its channels, the second a little more.
+    levels = np.where(speaks > 0, -20.0, -38.0)[:, [0, 0, 1, 1]] + [0.0, 3.0, 0.0, 3.0]
+    levels += rng.normal(0, 1, levels.shape)
+    out, stage = attribute(ticks(speech, None, levels), faces=True, files=(2, 2))
+    assert stage.separate
+    right, wrong = scores(out[200:], speaks[200:])
+    assert right >= 0.93
+    assert wrong <= 0.05
+    channels = np.array([v.channel for v in out[200:]])
+    assert set(channels[:, 0]) <= {0, 1}
+    assert set(channels[:, 1]) <= {2, 3}
 
 
 def test_a_stereo_mix_is_not_taken_for_separate_channels() -> None:

@@ -7,6 +7,7 @@ Heavy modules are imported by the verb that needs them, so that ``--help`` is in
 from __future__ import annotations
 
 import argparse
+import io
 import math
 import sys
 import time
@@ -22,6 +23,10 @@ DEMO_FOLDER = Path("cuesense-demo")
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and leave with its exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A file name, or a terminal, need not be UTF-8: what cannot be shown is escaped.
+            stream.reconfigure(errors="backslashreplace")
     try:
         options = parser().parse_args(arguments)
         code = options.verb(options)

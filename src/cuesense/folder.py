@@ -52,6 +52,12 @@ def replacing(target: Path, hashes: list[str], overwrite: bool) -> Iterator[Path
         If the target cannot be written, or holds what must not be replaced.
     """
     target = Path(target).resolve()
+    try:
+        str(target).encode()  # the tables' library takes no other names
+    except UnicodeEncodeError as error:
+        raise OutputError(
+            f"out={str(target)!r} must be a name in UTF-8; choose another with -o"
+        ) from error
     with writing(target):
         target.parent.mkdir(parents=True, exist_ok=True)
         _recover(target)

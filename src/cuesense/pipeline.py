@@ -132,7 +132,7 @@ class _Flow:
                 first += count
         self._grid = Grid(config.grid, channels)
         self._attribution = Attribution(
-            config.people, config.voice, config.grid.rate_hz, channels, faces=video
+            config.people, config.voice, config.grid.rate_hz, info.channels, faces=video
         )
         alone = not video and channels == 1
         self._people = People(config, video=video, audio=channels > 0, seats=(True, not alone))

@@ -143,7 +143,8 @@ def analyze(
         block_s=config.capture.block_s,
     )
     with source:
-        target = Path(out) if out is not None else Path(source.info.paths[0].stem + ".cuesense")
+        stem = _text(source.info.paths[0].stem)
+        target = Path(out) if out is not None else Path(f"{stem}.cuesense")
         hashes = [_sha256(p) for p in source.info.paths]
         with replacing(target, hashes, overwrite) as folder:
             findings = Findings()
@@ -218,8 +219,7 @@ def _meta(
         "schema": schema.VERSION,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "source": {
-            # A name need not be valid text; what is not is shown as such.
-            "paths": [os.fsencode(p.name).decode("utf-8", "replace") for p in info.paths],
+            "paths": [_text(p.name) for p in info.paths],
             "sha256": hashes,
             "duration_s": findings.end_s,
             "stated_duration_s": _number(info.duration_s),
@@ -256,6 +256,11 @@ def _meta(
             for p, missing in zip(PEOPLE, findings.uncalibrated, strict=True)
         },
     }
+
+
+def _text(name: str) -> str:
+    """Return a file's name as valid text: on some systems a name may be any bytes."""
+    return os.fsencode(name).decode("utf-8", "replace")
 
 
 def _number(x: float) -> float | None:
@@ -304,9 +309,9 @@ def _conclude(folder: Path, meta: dict[str, Any], config: Config) -> None:
         config,
     )
     meta["summary"] = _plain(result)
-    (folder / "session.json").write_text(
-        json.dumps(meta, indent=1, ensure_ascii=False, allow_nan=False), encoding="utf-8"
-    )
+    content = json.dumps(meta, indent=1, ensure_ascii=False, allow_nan=False)
+    # Notes may hold a file's name, which on some systems is no valid text.
+    (folder / "session.json").write_bytes(content.encode("utf-8", "replace"))
     write_report(Session(folder))
 
 

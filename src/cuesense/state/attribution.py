@@ -10,6 +10,7 @@ doi:10.1109/5.18626, eq. 19-27), because lips often start to move after the soun
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -121,24 +122,36 @@ class Attribution:
     rate_hz
         of the ticks.
     channels
-        number of audio channels.
+        number of audio channels of each file: (2,) for one stereo recording, (1, 1) for one
+        recording per person. In the second case each file's channels are its person's.
     faces
         whether there is a picture. Without one and with a single channel, all speech is
         taken as one person's.
     """
 
     def __init__(
-        self, people: People, voice: Voice, rate_hz: float, channels: int, *, faces: bool
+        self,
+        people: People,
+        voice: Voice,
+        rate_hz: float,
+        channels: tuple[int, ...],
+        *,
+        faces: bool,
     ) -> None:
         self._lag = max(1, round(people.attribution_lag_s * rate_hz))
         self._rate = rate_hz
         self._transition = transition(rate_hz)
         self._waiting: deque[tuple[RawTick, F64, F64]] = deque()
         self._forward = np.full(5, 0.2)
-        self._channels = channels
-        self._faces = faces
-        self._mode = voice.channels if channels >= 2 else "mix"
-        self._alone = channels == 1 and not faces
+        total = sum(channels)
+        ends = np.cumsum(channels)
+        files = [range(end - n, end) for n, end in zip(channels, ends, strict=True) if n]
+        self._own_files = len(files) == 2
+        # The channels that each person may have to themselves.
+        self._sides = files if self._own_files else [range(1), range(1, 2)]
+        self._channels = total
+        self._mode = voice.channels if total >= 2 else "mix"
+        self._alone = total == 1 and not faces
         self._levels = np.zeros(3)  # seconds, sum and sum of squares of the level difference
         self._left_is_a = 0.0
 
@@ -151,6 +164,11 @@ class Attribution:
         if n < SEPARATE_AFTER_S * self._rate:
             return False
         return bool(np.sqrt(max(squares / n - (total / n) ** 2, 0.0)) > SEPARATE_SD_DB)
+
+    @property
+    def _swapped(self) -> bool:
+        """Whether the second channel is A's, as the mouths say; files need no telling."""
+        return self._left_is_a < 0 and not self._own_files
 
     @property
     def note(self) -> str:
@@ -186,8 +204,11 @@ class Attribution:
         p = forward * backward
         p /= p.sum()
         separate = self.separate
-        first, second = (0, 1) if separate else (_loudest(tick.voices),) * 2
-        if separate and self._left_is_a < 0:
+        everything = range(len(tick.voices))
+        first, second = (
+            _loudest(tick.voices, side if separate else everything) for side in self._sides
+        )
+        if separate and self._swapped:
             first, second = second, first
         heard = any(v is not None and np.isfinite(v.speech) for v in tick.voices)
         speaks = SPEAKS @ p if heard else np.full(2, np.nan)
@@ -221,7 +242,7 @@ class Attribution:
 
     def _level_score(self, voices: tuple[VoiceCue | None, ...], speech: float, mouths: F64) -> F64:
         score = np.zeros(5)
-        left, right = voices[0], voices[1]
+        left, right = (voices[_loudest(voices, side)] for side in self._sides)
         if left is None or right is None or not speech > 0.5:
             return score
         # A channel of digital silence has no level; 100 dB below full scale stands for it.
@@ -233,7 +254,7 @@ class Attribution:
         self._left_is_a += float(np.sign(difference) * (mouths[0] - mouths[1]))
         if not self.separate:
             return score
-        if self._left_is_a < 0:
+        if self._swapped:
             difference = -difference
         own, spread = OWN_CHANNEL_DB
         shared, width = SHARED_DB
@@ -250,8 +271,11 @@ def _speech(voices: tuple[VoiceCue | None, ...]) -> float:
     return max(heard) if heard else float("nan")
 
 
-def _loudest(voices: tuple[VoiceCue | None, ...]) -> int:
-    levels = [
-        -np.inf if v is None or not np.isfinite(v.loudness_db) else v.loudness_db for v in voices
-    ]
-    return int(np.argmax(levels)) if levels else 0
+def _loudest(voices: tuple[VoiceCue | None, ...], channels: Sequence[int]) -> int:
+    """Return which of some channels is the loudest now, the first if nothing is heard."""
+
+    def level(channel: int) -> float:
+        cue = voices[channel] if channel < len(voices) else None
+        return -np.inf if cue is None or not np.isfinite(cue.loudness_db) else cue.loudness_db
+
+    return max(channels, key=level, default=0)
