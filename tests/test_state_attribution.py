@@ -142,6 +142,17 @@ def test_two_stereo_files_are_one_persons_each() -> None:
     assert set(channels[:, 1]) <= {2, 3}
 
 
+def test_one_channel_per_person_without_a_picture() -> None:
+    rng = np.random.default_rng(4)
+    speaks = script(7)
+    speech = np.where(speaks.any(axis=1), 0.95, 0.03)
+    levels = np.where(speaks > 0, -20.0, -38.0) + rng.normal(0, 3, speaks.shape)
+    out, _ = attribute(ticks(speech, None, levels), faces=False)
+    right, wrong = scores(out[250:], speaks[250:])
+    assert right >= 0.93
+    assert wrong <= 0.05
+
+
 def test_a_stereo_mix_is_not_taken_for_separate_channels() -> None:
     speaks = script(2)
     speech = np.where(speaks.any(axis=1), 0.95, 0.03)
@@ -150,9 +161,11 @@ def test_a_stereo_mix_is_not_taken_for_separate_channels() -> None:
     assert not stage.separate
 
 
-def test_one_channel_without_a_picture_is_one_person_and_says_so() -> None:
+@pytest.mark.parametrize("channels", [1, 2])
+def test_a_mix_without_a_picture_is_one_person_and_says_so(channels: int) -> None:
     speech = np.r_[np.full(100, 0.03), np.full(300, 0.95)]
-    out, stage = attribute(ticks(speech, None), faces=False)
+    levels = np.full((len(speech), channels), -20.0)
+    out, stage = attribute(ticks(speech, None, levels), faces=False)
     assert np.mean([v.speaking[0] > 0.5 for v in out[130:]]) == 1.0
     assert max(v.speaking[1] for v in out) < 0.01
     assert "one person's" in stage.note

@@ -125,8 +125,8 @@ class Attribution:
         number of audio channels of each file: (2,) for one stereo recording, (1, 1) for one
         recording per person. In the second case each file's channels are its person's.
     faces
-        whether there is a picture. Without one and with a single channel, all speech is
-        taken as one person's.
+        whether there is a picture. Without one, and without a channel for each person, all
+        speech is taken as one person's.
     """
 
     def __init__(
@@ -151,7 +151,7 @@ class Attribution:
         self._sides = files if self._own_files else [range(1), range(1, 2)]
         self._channels = total
         self._mode = voice.channels if total >= 2 else "mix"
-        self._alone = total == 1 and not faces
+        self._faces = faces
         self._levels = np.zeros(3)  # seconds, sum and sum of squares of the level difference
         self._left_is_a = 0.0
 
@@ -166,6 +166,11 @@ class Attribution:
         return bool(np.sqrt(max(squares / n - (total / n) ** 2, 0.0)) > SEPARATE_SD_DB)
 
     @property
+    def _alone(self) -> bool:
+        """Whether there is nothing to tell two voices apart by."""
+        return not self._faces and not self.separate
+
+    @property
     def _swapped(self) -> bool:
         """Whether the second channel is A's, as the mouths say; files need no telling."""
         return self._left_is_a < 0 and not self._own_files
@@ -175,8 +180,8 @@ class Attribution:
         """What the user should know about how the voices were told apart."""
         if self._alone:
             return (
-                "one audio channel and no picture: all speech is taken as one person's (A); "
-                "give one channel per person to tell two voices apart"
+                "no picture, and no audio channel for each person: all speech is taken as one "
+                "person's (A); give one channel per person to tell two voices apart"
             )
         if self._channels >= 2 and self.separate:
             return "each person has an audio channel: voices are told apart by channel"
@@ -228,17 +233,16 @@ class Attribution:
             s = float(np.clip(speech, 0.02, 0.98))
             score += SPEECH_WEIGHT * np.log(s)
             score[NOBODY] += SPEECH_WEIGHT * (np.log(1 - s) - np.log(s))
-        if self._alone:
-            score[[B, BOTH, OTHER]] = -50.0
-            return score
         mouths = np.array(
             [mouth_log_ratio(f.values[_MOUTH]) if f is not None else 0.0 for f in tick.faces]
         )
+        levels = self._level_score(tick.voices, speech, mouths) if self._channels >= 2 else 0.0
+        if self._alone:
+            score[[B, BOTH, OTHER]] = -50.0
+            return score
         score += MOUTH_WEIGHT * (mouths @ SPEAKS)
         score[[BOTH, OTHER]] -= BOTH_COST, OTHER_COST
-        if self._channels >= 2:
-            score += self._level_score(tick.voices, speech, mouths)
-        return score
+        return score + levels
 
     def _level_score(self, voices: tuple[VoiceCue | None, ...], speech: float, mouths: F64) -> F64:
         score = np.zeros(5)
