@@ -38,13 +38,13 @@ def machine() -> Iterator[str]:
     yield f"{os.cpu_count()} cores, Python {platform.python_version()}, {platform.system()}"
 
 
-def speed_section(folder: Path, minutes: int) -> Iterator[str]:
+def speed_section(folder: Path, minutes: int, runs: int) -> Iterator[str]:
     """Yield time and memory beside the bare work."""
     yield "## Speed and memory"
     yield ""
     one = speed.stretch(SAMPLE, 60.0, folder / "one.mp4")
     pairs = []
-    for turn in range(3):
+    for turn in range(runs):
         bare = speed.measure("bare", one)
         whole = speed.measure("analyze", one, folder / f"speed{turn}")
         pairs.append((bare, whole))
@@ -91,31 +91,43 @@ def labels_section() -> Iterator[str]:
             yield f"| {name.replace('_', ', ')} | {value:.0%} | | |"
 
 
+def merged(earlier: str, header: list[str], sections: dict[str, list[str]]) -> str:
+    """Return the page with new sections put over those of an earlier page of the same day."""
+    found: dict[str, list[str]] = {}
+    for block in earlier.split("\n## ")[1:]:
+        lines = ("## " + block).rstrip().splitlines()
+        found[lines[0]] = lines
+    found |= {lines[0]: lines for lines in sections.values()}
+    return "\n\n".join("\n".join(lines).strip() for lines in (header, *found.values())) + "\n"
+
+
 def main() -> None:
-    """Run what is asked for."""
+    """Run what is asked for, and write it into the page of the day."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", choices=("speed", "labels", "recordings"))
     parser.add_argument("--minutes", type=int, default=10, help="length of the long recording")
+    parser.add_argument("--pairs", type=int, default=3, help="runs of bare work and analysis")
     options = parser.parse_args()
     data = Path(os.environ.get("CUESENSE_DATA", ROOT.parent / "shared" / "data"))
-    lines = ["# Benchmark", "", *machine(), ""]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         parts: dict[str, Callable[[], Iterator[str]]] = {
             "labels": labels_section,
             "recordings": lambda: recordings.section(data),
-            "speed": lambda: speed_section(folder, options.minutes),
+            "speed": lambda: speed_section(folder, options.minutes, options.pairs),
         }
+        sections: dict[str, list[str]] = {}
         for part, section in parts.items():
             if options.only in (None, part):
+                sections[part] = []
                 for line in section():
                     print(line, flush=True)
-                    lines.append(line)
-                lines.append("")
-    if options.only is None:
-        target = ROOT / "benchmarks" / f"{datetime.date.today()}.md"
-        target.write_text("\n".join(lines).rstrip() + "\n", encoding="utf-8")
-        print(f"written: {target.name}", file=sys.stderr)
+                    sections[part].append(line)
+    target = ROOT / "benchmarks" / f"{datetime.date.today()}.md"
+    earlier = target.read_text(encoding="utf-8") if target.is_file() else ""
+    page = merged(earlier, ["# Benchmark", "", *machine()], sections)
+    target.write_text(page, encoding="utf-8")
+    print(f"written: {target.name}", file=sys.stderr)
 
 
 if __name__ == "__main__":

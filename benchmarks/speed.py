@@ -107,7 +107,8 @@ def stretch(recording: Path, seconds: float, target: Path) -> Path:
     with av.open(str(target), "w") as out:
         with av.open(str(recording)) as container:
             assert container.duration is not None
-            length = container.duration / av.time_base
+            # A little longer, since the first packets of a turn are stamped before its start.
+            length = container.duration / av.time_base + 0.2
             streams = {s.index: out.add_stream_from_template(s) for s in container.streams}
         turn = 0
         while turn * length < seconds:
