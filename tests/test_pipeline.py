@@ -18,7 +18,7 @@ from media import Audio, Video, write_media
 
 
 class Resplit:
-    """A source whose audio blocks are cut again at random, each at most 20 ms."""
+    """A source whose audio blocks are cut again at random, each at most a block long."""
 
     def __init__(self, source: Source, seed: int) -> None:
         self._source, self._rng = source, np.random.default_rng(seed)
@@ -112,11 +112,27 @@ def test_before_the_baseline_nothing_is_claimed(moments: list[Moment]) -> None:
     assert {p.role for p in moments[0].people} == {Role.UNDECIDED}
 
 
-@pytest.mark.parametrize("seed", range(2))
+def test_what_was_done_before_the_listener_is_known_is_not_taken_for_theirs(clip: Path) -> None:
+    baseline = {"start_s": 0.0, "duration_s": 5.0}
+    settings = {"baseline": baseline, "dyad": {"events_s": 0.3}}  # a window that fills at once
+    with open_source(clip) as source:
+        moments = list(run(source, Config.from_dict(settings)))
+    rate: dict[bool, list[float]] = {True: [], False: []}
+    for m in moments:
+        if m.dyad is not None:
+            known = m.people[0].role is not Role.UNDECIDED
+            rate[known].append(m.dyad.evidence["event_rate"])
+    assert len(rate[False]) >= 20
+    assert np.isnan(rate[False]).all()
+    assert np.isfinite(rate[True][-1])
+
+
+@pytest.mark.parametrize(("seed", "block_s"), [(0, 0.02), (1, 0.02), (2, 0.013)])
 def test_cutting_the_packets_elsewhere_changes_nothing(
-    moments: list[Moment], clip: Path, seed: int
+    moments: list[Moment], clip: Path, seed: int, block_s: float
 ) -> None:
-    with Resplit(open_source(clip), seed) as source:
+    # Other blocks also end, and so make ticks due, at other times.
+    with Resplit(open_source(clip, block_s=block_s), seed) as source:
         again = list(run(source))
     np.testing.assert_allclose(rows(again), rows(moments), rtol=1e-9, atol=1e-9)
     # As text, since NaN is not equal to itself.

@@ -207,8 +207,10 @@ class _Flow:
         return Moment(tick.raw.t, people, dyad, None, tuple(happened))
 
     def _completed(self, t: float) -> list[Event]:
-        """Take out the events that have ended by `t`; faces are read ahead of the ticks."""
+        """Take out the events that have ended by `t`, in order; faces are read ahead of ticks."""
+        # How many pictures were read at once must not show in the order, so ties are broken.
         done = [e for e in self._events if e.t_end <= t]
+        done.sort(key=lambda e: (e.t_end, e.t, e.kind, e.person))
         self._events = [e for e in self._events if e.t_end > t]
         for event in done:
             if event.kind in ("nod", "backchannel"):
@@ -218,14 +220,15 @@ class _Flow:
     def _sample(self, people: tuple[PersonState, PersonState]) -> DyadSample:
         """Return what the dyad's estimator takes of both people."""
         listener, partner = people if people[0].role is Role.LISTENER else people[::-1]
-        # Until it is known who listens there are no states yet, but nods and backchannels: they
-        # must not be counted as the other's.
+        # Until it is known who listens, nods, backchannels and gaze are nobody's: missing, not
+        # the other's. (There are no states yet.) So once the listener is found these two channels
+        # start afresh, and say nothing until `min_coverage` of their window is there.
         known = listener.role is Role.LISTENER
-        responses = self._responses[PEOPLE.index(listener.person)] if known else np.nan
-        self._responses = [0, 0]
-        looks = np.array([row[PEOPLE.index(listener.person)] for row in self._on_partner])
-        self._on_partner = []
+        seat = PEOPLE.index(listener.person)
+        responses = self._responses[seat] if known else np.nan
+        looks = np.array([row[seat] if known else np.nan for row in self._on_partner])
         looks = looks[np.isfinite(looks)]
+        self._responses, self._on_partner = [0, 0], []
         return DyadSample(
             t=listener.t,
             partner_arousal=partner["arousal"],
