@@ -84,13 +84,17 @@ def section(data: Path) -> Iterator[str]:
         return
     yield "| recording | both faces | of these, apart | voiced s | heard as A alone |"
     yield "|---|---|---|---|---|"
+    heard = np.zeros(2)
     for name in FOLDERS:
         for path in sorted((root / name).iterdir()):
             m = measure(path)
+            if name in SPEAKER_LEFT:
+                heard += m["voiced_s"], m["left"] * m["voiced_s"]
             left = f"{m['left']:.1%}" if name in SPEAKER_LEFT else "-"
             yield (
                 f"| {name}/{path.stem[:14]} | {m['both']:.1%} | {m['apart']:.1%} "
                 f"| {m['voiced_s']:.1f} | {left} |"
             )
+    yield f"| all with the speaker on the left | | | {heard[0]:.1f} | {heard[1] / heard[0]:.1%} |"
     yield ""
     yield "Limits: 95 % of the frames in which both are visible, 90 % of the voiced frames."
