@@ -473,7 +473,7 @@ def test_two_recordings_share_one_time(tmp_path: Path, offset_s: float) -> None:
         tmp_path / "b.mp4", Video("libx264", size=(64, 48)), Audio(rate=16_000, layout="stereo")
     )
     frames, blocks, source = read(first, second, offset_s=offset_s)
-    packets: list[Packet] = [*frames, *blocks]
+    packets: list[VideoFrame | AudioBlock] = [*frames, *blocks]
     starts = [min(p.t for p in packets if p.view == view) for view in (0, 1)]
     assert starts == pytest.approx([max(0, -offset_s), max(0, offset_s)])
     info = source.info

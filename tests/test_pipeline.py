@@ -13,15 +13,26 @@ from cuesense import open_source, run, schema
 from cuesense.capture import Source, SourceInfo
 from cuesense.config import Config
 from cuesense.pipeline import Findings
-from cuesense.types import U8, AudioBlock, Moment, Packet, Reason, Role, VideoFrame
+from cuesense.types import (
+    U8,
+    AudioBlock,
+    FaceCue,
+    Lull,
+    Moment,
+    Packet,
+    Reason,
+    Role,
+    VideoFrame,
+    VoiceCue,
+)
 from media import Audio, Video, write_media
 
 
-class Resplit:
-    """A source whose audio blocks are cut again at random, each at most a block long."""
+class Wrapped:
+    """A source like the one within."""
 
-    def __init__(self, source: Source, seed: int) -> None:
-        self._source, self._rng = source, np.random.default_rng(seed)
+    def __init__(self, source: Source) -> None:
+        self._source = source
 
     @property
     def info(self) -> SourceInfo:
@@ -35,8 +46,26 @@ class Resplit:
         return self._source.stills(n)
 
     def packets(self) -> Iterator[Packet]:
+        yield from self._source.packets()
+
+    def __enter__(self) -> Self:
+        self._source.__enter__()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._source.__exit__()
+
+
+class Resplit(Wrapped):
+    """A source whose audio blocks are cut again at random, each at most a block long."""
+
+    def __init__(self, source: Source, seed: int) -> None:
+        super().__init__(source)
+        self._rng = np.random.default_rng(seed)
+
+    def packets(self) -> Iterator[Packet]:
         for packet in self._source.packets():
-            if isinstance(packet, VideoFrame):
+            if not isinstance(packet, AudioBlock):
                 yield packet
                 continue
             cuts = np.sort(self._rng.integers(0, len(packet.samples), 2))
@@ -46,12 +75,23 @@ class Resplit:
                     yield AudioBlock(packet.t + start / packet.rate, part, packet.rate, packet.view)
                 start += len(part)
 
-    def __enter__(self) -> Self:
-        self._source.__enter__()
-        return self
 
-    def __exit__(self, *_: object) -> None:
-        self._source.__exit__()
+class Stalled(Wrapped):
+    """A source of which nothing comes for a while, but the news that time goes on."""
+
+    def __init__(self, source: Source, start: float, stop: float) -> None:
+        super().__init__(source)
+        self._start, self._stop = start, stop
+
+    def packets(self) -> Iterator[Packet]:
+        told = self._start
+        for packet in self._source.packets():
+            if self._start <= packet.end < self._stop:
+                if packet.end >= told:
+                    yield Lull(packet.end)
+                    told = packet.end + 0.1
+            else:
+                yield packet
 
 
 def rows(moments: list[Moment]) -> np.ndarray:
@@ -138,6 +178,32 @@ def test_cutting_the_packets_elsewhere_changes_nothing(
     # As text, since NaN is not equal to itself.
     assert [str(m.events) for m in again] == [str(m.events) for m in moments]
     assert [str(m.dyad) for m in again] == [str(m.dyad) for m in moments]
+
+
+def test_watching_changes_nothing_and_sees_every_cue(moments: list[Moment], clip: Path) -> None:
+    seen: list[FaceCue | VoiceCue] = []
+    with open_source(clip) as source:
+        watched = list(run(source, watch=seen.append))
+        pictures = sum(isinstance(p, VideoFrame) for p in source.packets())
+    assert np.array_equal(rows(watched), rows(moments), equal_nan=True)
+    assert [repr(m.events) for m in watched] == [repr(m.events) for m in moments]
+    faces = [cue for cue in seen if isinstance(cue, FaceCue)]
+    assert len(faces) == 2 * pictures
+    for kind in (FaceCue, VoiceCue):
+        t = [cue.t for cue in seen if isinstance(cue, kind)]
+        assert t == sorted(t)
+
+
+def test_a_stall_of_everything_is_a_gap_with_reasons(clip: Path) -> None:
+    with open_source(clip) as source:
+        stalled = list(run(Stalled(source, 2.0, 4.0)))
+    assert [m.t for m in stalled] == [pytest.approx(i / 25) for i in range(len(stalled))]
+    gap = [p for m in stalled if 2.2 <= m.t <= 3.8 for p in m.people]
+    assert {p.reasons["face_reason"] for p in gap} == {Reason.NO_VIDEO}
+    assert {p.reasons["voice_reason"] for p in gap} == {Reason.NO_AUDIO}
+    assert all(np.isnan(p["box_x"]) and np.isnan(p["loudness_db"]) for p in gap)
+    after = [p for m in stalled if m.t >= 4.2 for p in m.people]
+    assert np.mean([p["box_x"] == p["box_x"] for p in after]) > 0.95
 
 
 def test_worker_processes_change_nothing(moments: list[Moment], clip: Path) -> None:

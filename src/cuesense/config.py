@@ -28,6 +28,23 @@ class Capture:
 
 
 @dataclass(frozen=True, slots=True)
+class Live:
+    """Cameras and microphones."""
+
+    width: int = 1280  # px; asked of cameras, which may give something else
+    height: int = 720
+    fps: float = 30.0
+    channels: int = 2  # asked of each microphone; it may be a pair, one per person
+    queued_pictures: int = 3  # that wait; beyond, the oldest is dropped
+    open_s: float = 6.0  # s that the devices may take to open before the session goes on without
+    retry_s: float = 1.0  # s between attempts to open a device
+    stall_s: float = 2.0  # s without a picture or sound after which a device counts as lost
+    gap_s: float = 0.5  # s without anything that is noted as a gap
+    silent_s: float = 3.0  # s of zeros after which a microphone counts as muted
+    jump_s: float = 10.0  # s; a longer jump of the clock (sleep) is held to this
+
+
+@dataclass(frozen=True, slots=True)
 class Faces:
     """Detection sweep and per-person trackers."""
 
@@ -176,10 +193,26 @@ class Dyad:
 
 
 @dataclass(frozen=True, slots=True)
+class Feedback:
+    """The one sentence at a time of a live session: how often, and on what evidence."""
+
+    rules: str = ""  # TOML file of rules; "" takes those that come with cuesense
+    gap_s: float = 20.0  # s from the start of a sentence to that of the next, at least
+    lasts_s: float = 10.0  # s for which a sentence stands
+    recent_s: float = 5.0  # s over which "now" is averaged, unless a rule says otherwise
+    before_s: float = 60.0  # s before it, against which something rises or falls
+    min_share: float = 0.2  # share of such a stretch in which a voice must be heard
+    min_coverage: float = 0.8  # share of it, and of the states, for which the rest must be there
+    min_p: float = 0.85  # posterior of the mode from which something is said
+    doubt_s: float = 15.0  # s of silence after a doubt about who is who
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """All settings. `Config()` holds the defaults; `load` reads a TOML file over them."""
 
     capture: Capture = field(default_factory=Capture)
+    live: Live = field(default_factory=Live)
     faces: Faces = field(default_factory=Faces)
     voice: Voice = field(default_factory=Voice)
     people: People = field(default_factory=People)
@@ -190,6 +223,7 @@ class Config:
     turns: Turns = field(default_factory=Turns)
     synchrony: Synchrony = field(default_factory=Synchrony)
     dyad: Dyad = field(default_factory=Dyad)
+    feedback: Feedback = field(default_factory=Feedback)
 
     def __post_init__(self) -> None:
         """Refuse numbers that no stage can work with."""
@@ -383,6 +417,11 @@ def _check_pairs(config: Config) -> None:
             dyad.settle_from_s <= dyad.settle_to_s,
             f"at most dyad.settle_to_s={dyad.settle_to_s:g}",
         ),
+        (
+            f"feedback.lasts_s={config.feedback.lasts_s:g}",
+            config.feedback.lasts_s <= config.feedback.gap_s,
+            f"at most feedback.gap_s={config.feedback.gap_s:g}",
+        ),
     )
     for value, holds, rule in rules:
         if not holds:
@@ -400,6 +439,13 @@ _SHARE, _INNER_SHARE = _Limits(0, 1), _Limits(0, 1, open=True)
 _LIMITS = {
     "capture.max_side": _Limits(64, 8192),
     "capture.block_s": _Limits(0.001, 0.02),
+    "live.width": _Limits(160, 7680),
+    "live.height": _Limits(120, 4320),
+    "live.fps": _Limits(1, 240),
+    "live.channels": _Limits(1, 8),
+    "live.queued_pictures": _Limits(1, 100),
+    "live.gap_s": _Limits(0.1, 60.0),
+    "live.jump_s": _Limits(2.0, 3600.0),
     "faces.min_face": _INNER_SHARE,
     "faces.detection_score": _SHARE,
     "faces.crop": _Limits(1.2, 8.0),
@@ -447,5 +493,13 @@ _LIMITS = {
     "dyad.null_labelled_s": _SIZE,
     "dyad.settle_from_s": _SIZE,
     "dyad.settle_bout_s": _SIZE,
+    "feedback.gap_s": _Limits(15.0),  # more often would be a dashboard, not company
+    "feedback.lasts_s": _Limits(2.0),
+    "feedback.recent_s": _Limits(1.0, 60.0),
+    "feedback.before_s": _Limits(10.0, 600.0),
+    "feedback.min_share": _SHARE,
+    "feedback.min_coverage": _SHARE,
+    "feedback.min_p": _Limits(0.34, 1.0),
+    "feedback.doubt_s": _SIZE,
 }
 """Limits of single keys (`mode`: of each mode); every other number divides, so it must be > 0."""

@@ -19,6 +19,10 @@ class MediaError(CuesenseError, OSError):
     """A recording cannot be opened or holds nothing that can be analysed."""
 
 
+class DeviceError(CuesenseError, OSError):
+    """A camera or microphone cannot be used."""
+
+
 class ModelError(CuesenseError, RuntimeError):
     """A model file is missing, damaged or cannot be fetched."""
 

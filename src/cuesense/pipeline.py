@@ -6,7 +6,7 @@ to its end: ``analyze`` in `cuesense.session` writes what ``run`` yields.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
@@ -21,6 +21,7 @@ from cuesense.cues.faces import Faces
 from cuesense.cues.voice import Voice
 from cuesense.dyad.modes import DyadSample, Labels, Modes
 from cuesense.dyad.turns import Turns
+from cuesense.feedback import Feedback, load_rules
 from cuesense.state.attribution import Attribution, Voiced
 from cuesense.state.grid import Grid, RawTick
 from cuesense.state.people import People
@@ -30,10 +31,15 @@ from cuesense.types import (
     Event,
     FaceCue,
     Moment,
+    Packet,
     PersonState,
     Role,
     VideoFrame,
+    VoiceCue,
 )
+
+Watch = Callable[[FaceCue | VoiceCue], None]
+"""Called with each cue as soon as it is there, long before the moment that it becomes part of."""
 
 STILLS = 16
 """Pictures spread over a recording in which the two people are looked for first."""
@@ -41,7 +47,7 @@ STILLS = 16
 
 @dataclass(slots=True)
 class Findings:
-    """What a run learned besides its moments: filled while it goes on, complete at its end.
+    """What a run learned besides its moments: brought up to date each second, complete at its end.
 
     Attributes
     ----------
@@ -71,7 +77,10 @@ class Findings:
 
 
 def run(
-    source: Source, config: Config | None = None, findings: Findings | None = None
+    source: Source,
+    config: Config | None = None,
+    findings: Findings | None = None,
+    watch: Watch | None = None,
 ) -> Iterator[Moment]:
     """Yield a `Moment` per tick (25 Hz) of an opened source, in order, to its end.
 
@@ -83,6 +92,8 @@ def run(
         settings; None takes the defaults.
     findings
         filled with what is known besides the moments.
+    watch
+        told every face and voice cue as it comes; for a live view.
 
     Raises
     ------
@@ -94,7 +105,7 @@ def run(
     config = config or Config()
     findings = findings if findings is not None else Findings()
     with ExitStack() as stack:
-        flow = _Flow(source, config, findings, stack)
+        flow = _Flow(source, config, findings, watch, stack)
         for packet in source.packets():
             yield from flow.push(packet)
         yield from flow.flush()
@@ -104,10 +115,16 @@ class _Flow:
     """The stages of one run, wired together."""
 
     def __init__(
-        self, source: Source, config: Config, findings: Findings, stack: ExitStack
+        self,
+        source: Source,
+        config: Config,
+        findings: Findings,
+        watch: Watch | None,
+        stack: ExitStack,
     ) -> None:
         info = source.info
         self._source, self._config, self._findings = source, config, findings
+        self._watch = watch
         self._end = 0.0
         video, channels = info.views > 0, sum(info.channels)
         self._faces: Faces | None = None
@@ -145,8 +162,9 @@ class _Flow:
         self._events: list[Event] = []  # seen already, but not over by the tick's time
         self._doubts = 0  # doubtful returns of a face that were told
         self._labels = Labels()
+        self._feedback = Feedback(config.feedback, load_rules(config.feedback.rules))
 
-    def push(self, packet: VideoFrame | AudioBlock) -> Iterator[Moment]:
+    def push(self, packet: Packet) -> Iterator[Moment]:
         """Take one packet; yield the moments that are due now."""
         self._end = max(self._end, packet.end)
         if isinstance(packet, VideoFrame):
@@ -154,10 +172,11 @@ class _Flow:
             if self._faces is not None:
                 self._body.push_frame(packet)
                 self._take_faces(self._faces.push(packet))
-        elif packet.view in self._voices:
-            for cue in self._voices[packet.view].push(packet):
-                self._grid.push_voice(cue)
+        elif isinstance(packet, AudioBlock) and packet.view in self._voices:
+            self._take_voices(self._voices[packet.view].push(packet))
         if self._faces is not None:
+            if self._watch is not None:
+                self._take_faces(self._faces.poll())
             # A tick also looks at cues a little later than itself.
             due = self._end - self._config.grid.lateness_s + self._config.grid.max_age_s
             self._take_faces(self._faces.advance(due))
@@ -168,21 +187,30 @@ class _Flow:
         if self._faces is not None:
             self._take_faces(self._faces.flush())
         for voice in self._voices.values():
-            for cue in voice.flush():
-                self._grid.push_voice(cue)
+            self._take_voices(voice.flush())
         yield from self._moments(self._grid.flush(self._end))
         last = [self._moment(tick) for tick in self._attribution.flush()]
         self._events += [*self._turns.flush(), *self._labels.flush()]
         yield from last[:-1]
         if last:
-            yield replace(last[-1], events=last[-1].events + tuple(self._events))
+            # A sentence may still have stood when the recording ended.
+            rest = (replace(e, t_end=min(e.t_end, self._end)) for e in self._events)
+            yield replace(last[-1], events=(*last[-1].events, *rest))
         self._finish()
+
+    def _take_voices(self, cues: list[VoiceCue]) -> None:
+        for cue in cues:
+            if self._watch is not None:
+                self._watch(cue)
+            self._grid.push_voice(cue)
 
     def _take_faces(self, cues: list[FaceCue]) -> None:
         doubts = self._faces.events[self._doubts :] if self._faces is not None else ()
         self._doubts += len(doubts)
         self._events += [Event(t, t, PEOPLE[seat], "identity_doubt") for t, seat in doubts]
         for cue in cues:
+            if self._watch is not None:
+                self._watch(cue)
             motion, gestures = self._body.push_face(cue)
             features, blinks = self._dynamics.push(cue)
             self._grid.push_motion(motion)
@@ -203,8 +231,16 @@ class _Flow:
         if self._ticks % self._every == 0:
             dyad = self._modes.push(self._sample(people))
             happened += self._labels.push(dyad.t, dyad.label)
+        if self._ticks % round(self._config.grid.rate_hz) == 0:
+            self._learn()
         self._ticks += 1
-        return Moment(tick.raw.t, people, dyad, None, tuple(happened))
+        moment = Moment(tick.raw.t, people, dyad, None, tuple(happened))
+        advice = self._feedback.push(moment)
+        if advice is None:
+            return moment
+        said = Event(advice.t, advice.until, advice.to, "advice", detail=advice.text)
+        self._events.append(said)
+        return replace(moment, advice=advice)
 
     def _completed(self, t: float) -> list[Event]:
         """Take out the events that have ended by `t`, in order; faces are read ahead of ticks."""
@@ -251,6 +287,9 @@ class _Flow:
     def _finish(self) -> None:
         """Write down what was learned."""
         self._people.roles.flush()
+        self._learn()
+
+    def _learn(self) -> None:
         findings = self._findings
         findings.end_s = self._end
         findings.listener = self._people.roles.listener

@@ -222,6 +222,9 @@ EVENTS: Final[dict[str, str]] = {
     "look_away": "gaze leaves its usual target",
     "label": "a stretch of one label",
     "identity_doubt": "a face came back and may be another person's",
+    "advice": "a sentence of feedback; detail holds it",
+    "gap": "nothing was sensed; detail says why, value is the time that passed (s)",
+    "mark": "a moment that somebody marked; detail holds their words",
 }
 
 EVENTS_TABLE: Final[tuple[Column, ...]] = (

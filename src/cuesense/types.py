@@ -106,7 +106,19 @@ class AudioBlock:
         return self.t + len(self.samples) / self.rate
 
 
-Packet = VideoFrame | AudioBlock
+@dataclass(frozen=True, slots=True)
+class Lull:
+    """Nothing came up to `t` (s): time goes on, and what is missing is missing."""
+
+    t: float
+
+    @property
+    def end(self) -> float:
+        """Time by which the packet is complete, in s."""
+        return self.t
+
+
+Packet = VideoFrame | AudioBlock | Lull
 
 
 @dataclass(frozen=True, slots=True, eq=False)

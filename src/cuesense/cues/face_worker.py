@@ -23,12 +23,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from multiprocessing.shared_memory import SharedMemory
 from pathlib import Path
+from queue import SimpleQueue
+from threading import Thread
 from typing import IO, TYPE_CHECKING, Any, Final, Protocol
 from zipfile import BadZipFile
 
 import numpy as np
 
 from cuesense.config import Faces as FacesConfig
+from cuesense.cues.confine import confine
 from cuesense.cues.sightings import Look, Order
 from cuesense.errors import ModelError
 from cuesense.types import U8
@@ -37,7 +40,7 @@ if TYPE_CHECKING:
     from cuesense.cues.face_tracker import Sweeper, Tracker
 
 NOWHERE: Final = "http://127.0.0.1:9"
-"""A proxy that nobody serves: the vendor's library has no business on the network."""
+"""A proxy that nobody serves, for systems on which `confine` cannot take the network away."""
 
 
 class WorkerGoneError(Exception):
@@ -125,6 +128,11 @@ class Worker(Protocol):
         """Ask what the ordered trackers see in a picture."""
         ...
 
+    @property
+    def ready(self) -> bool:
+        """Whether the oldest answer is there: `receive` would not wait."""
+        ...
+
     def receive(self) -> dict[int, Look]:
         """Return the oldest answer."""
         ...
@@ -153,6 +161,11 @@ class LocalWorker:
     def send(self, picture: Picture, t: float, orders: dict[int, Order]) -> None:
         """Look at once."""
         self._done.append(self._trackers.look(picture.image, t, tuple(orders.items())))
+
+    @property
+    def ready(self) -> bool:
+        """Whether there is an answer."""
+        return bool(self._done)
 
     def receive(self) -> dict[int, Look]:
         """Return the oldest answer."""
@@ -223,6 +236,10 @@ class ProcessWorker:
         assert self._process.stdout is not None
         self._to: IO[bytes] = self._process.stdin
         self._from: IO[bytes] = self._process.stdout
+        self._answers: SimpleQueue[dict[int, Look] | Exception] = SimpleQueue()
+        # Pipes cannot be asked on every system whether a whole answer is there; a queue can.
+        self._reader = Thread(target=self._read, name="face answers", daemon=True)
+        self._reader.start()
         self._write(setup)
 
     @property
@@ -241,6 +258,11 @@ class ProcessWorker:
         shape = picture.image.shape
         self._write(Task(picture.memory, picture.offset, shape, t, tuple(orders.items())))
 
+    @property
+    def ready(self) -> bool:
+        """Whether there is an answer, or the news that the process ended."""
+        return not self._answers.empty()
+
     def receive(self) -> dict[int, Look]:
         """Wait for the oldest result.
 
@@ -251,13 +273,11 @@ class ProcessWorker:
         ModelError
             if it could not load the model.
         """
-        try:
-            answer = pickle.load(self._from)
-        except (EOFError, pickle.UnpicklingError, OSError) as error:
-            raise WorkerGoneError from error
-        if isinstance(answer, ModelError):
+        answer = self._answers.get()
+        if isinstance(answer, Exception):
+            self._answers.put(answer)  # it will not come to life again
             raise answer
-        return answer  # type: ignore[no-any-return]
+        return answer
 
     def last_words(self) -> str:
         """Return the last line that the process printed."""
@@ -267,17 +287,28 @@ class ProcessWorker:
 
     def close(self) -> None:
         """End the process: closing its input is the word."""
-        for pipe in (self._to, self._from):
-            try:
-                pipe.close()
-            except OSError:
-                pass  # it is gone already
+        try:
+            self._to.close()
+        except OSError:
+            pass  # it is gone already
         try:
             self._process.wait(5)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+        self._reader.join()
+        self._from.close()
         self._log.close()
+
+    def _read(self) -> None:
+        """Take the process's answers as they come, to its end."""
+        while True:
+            try:
+                answer = pickle.load(self._from)
+            except (EOFError, pickle.UnpicklingError, OSError):
+                self._answers.put(WorkerGoneError())
+                return
+            self._answers.put(answer)
 
     def _write(self, message: Any) -> None:
         try:
@@ -332,6 +363,7 @@ def _serve(requests: IO[bytes], answers: IO[bytes]) -> None:
 def main() -> None:
     """Run the worker."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    confine()  # before any library that may have business on the network is loaded
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # nothing that a library prints may get between the answers
     try:

@@ -102,6 +102,7 @@ class Faces:
         try:
             for _ in range(max(min(self._config.workers, 2), 1)):
                 self._workers.append(self._start())
+            self._warm()
             self._enrol()
         except BaseException:
             self.close()
@@ -171,6 +172,15 @@ class Faces:
     def advance(self, t: float) -> list[FaceCue]:
         """Return all results of pictures with time up to `t`, waiting for them."""
         while self._flight and self._flight[0].t <= t:
+            self._collect()
+        return self._hand_over()
+
+    def poll(self) -> list[FaceCue]:
+        """Return the results that are there already, without waiting for any.
+
+        Only when they are told changes by that, never what they are.
+        """
+        while self._flight and all(self._workers[n].ready for n in self._flight[0].asked):
             self._collect()
         return self._hand_over()
 
@@ -262,6 +272,12 @@ class Faces:
                 self._seats.lose(seat)
 
     # Sweeps before the first picture
+
+    def _warm(self) -> None:
+        """Have the models loaded where no stills will: a live picture does not wait for them."""
+        if not self._stills:
+            blank = VideoFrame(0.0, np.zeros((64, 64, 3), np.uint8), 0)
+            self._sweep([blank] * len(self._workers))
 
     def _enrol(self) -> None:
         for view in range(len(self._views)):
