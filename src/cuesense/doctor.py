@@ -10,9 +10,14 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Literal
 
+import numpy as np
+
 from cuesense import models
+from cuesense.folder import writing
+from cuesense.types import U8
 
 PACKAGES = {
     # Importing mediapipe loads none of its native code yet; its first use does.
@@ -30,6 +35,10 @@ CAMERAS = 4
 """Camera indices that are tried."""
 IMPORT_S = 120.0
 """s after which an import counts as hanging."""
+LOOK_S = 1.0
+"""s that a camera or a microphone is tried."""
+DARK = 40.0
+"""Mean grey level below which a picture is dark."""
 ALL_THE_SAME = "recordings can be analysed all the same"
 
 
@@ -51,6 +60,7 @@ def examine() -> list[Finding]:
         *_models(),
         _decoders(),
         _cores(),
+        _network(),
         *_cameras(),
         _microphones(),
     ]
@@ -149,44 +159,146 @@ def _cores() -> Finding:
 def _cameras() -> Iterator[Finding]:
     try:
         import cv2
+
+        from cuesense.capture.camera import list_cameras
     except ImportError as error:
         yield Finding("camera", "warning", f"cannot be tried: {error}; see opencv-python")
         return
     # Absent cameras make OpenCV write warnings that would read as errors here.
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    listed = list_cameras() or [(index, "") for index in range(CAMERAS)]
     found = False
-    for index in range(CAMERAS):
-        try:
-            camera = cv2.VideoCapture(index)
-            try:
-                got, picture = camera.read() if camera.isOpened() else (False, None)
-            finally:
-                camera.release()
-        except (cv2.error, OSError) as error:
-            found = True
-            detail = f"{' '.join(str(error).split())}; close other programs that use it"
-            yield Finding(f"camera {index}", "warning", detail)
+    for index, name in listed:
+        looked = _look(index)
+        if looked.picture is None and not name and looked.why == "missing":
             continue
-        if got and picture is not None:
-            found = True
-            yield Finding(f"camera {index}", "ok", f"{picture.shape[1]}x{picture.shape[0]}")
+        found = True
+        what = f"camera {index}" + (f" ({name})" if name else "")
+        if looked.picture is None:
+            yield Finding(what, "warning", looked.sentence)
+            continue
+        height, width = looked.picture.shape[:2]
+        clock = looked.clock
+        yield Finding(
+            what,
+            "ok",
+            f"{width}x{height}, {clock.get('fps', 0.0):.0f} pictures per second, "
+            f"delivered after {clock.get('latency_ms', 0.0):.0f} ms "
+            f"(+-{clock.get('jitter_ms', 0.0) / 2:.0f}), "
+            + ("dark: switch on a light" if looked.picture.mean() < DARK else "light is fine"),
+        )
     if not found:
         yield Finding("camera", "warning", f"none found; {ALL_THE_SAME}")
 
 
-def _microphones() -> Finding:
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """What a camera showed within `LOOK_S`; `why` and `sentence` if nothing."""
+
+    picture: U8 | None
+    clock: dict[str, float]
+    why: str = ""
+    sentence: str = ""
+
+
+def _look(index: int) -> _Look:
+    """Look through a camera for a moment."""
+    from cuesense.capture import open_live
+    from cuesense.config import Config
+    from cuesense.errors import DeviceError
+    from cuesense.types import VideoFrame
+
+    picture = None
     try:
-        import sounddevice
+        with open_live([str(index)], ["none"], Config()) as feed:
+            for packet in feed.packets():
+                if isinstance(packet, VideoFrame):
+                    picture = packet.image
+                if packet.end > LOOK_S:
+                    break
+            clock = feed.clocks()["camera 1"]
+            (health,) = feed.health
+    except DeviceError as error:
+        missing = "no camera 1" in str(error).lower() or "no picture" in str(error).lower()
+        return _Look(None, {}, "missing" if missing else "busy", str(error))
+    return _Look(picture, clock, health.state, health.sentence)
+
+
+def preview(folder: Path) -> list[Path]:
+    """Write a picture of each camera into a folder, as JPEG; return the files.
+
+    Raises
+    ------
+    OutputError
+        If they cannot be written.
+    """
+    import cv2
+
+    from cuesense.capture.camera import list_cameras
+
+    written = []
+    for index, _ in list_cameras() or [(index, "") for index in range(CAMERAS)]:
+        picture = _look(index).picture
+        if picture is None:
+            continue
+        path = folder / f"camera-{index}.jpg"
+        jpeg = cv2.imencode(".jpg", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))[1]
+        with writing(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(jpeg.tobytes())
+        written.append(path)
+    return written
+
+
+def _microphones() -> Finding:
+    from cuesense.capture import open_live
+    from cuesense.capture.microphone import list_microphones
+    from cuesense.config import Config
+    from cuesense.errors import DeviceError
+    from cuesense.types import AudioBlock
+
+    try:
+        listed = list_microphones()
     except ImportError as error:
         return Finding("microphone", "warning", f"{error}: pip install sounddevice; {ALL_THE_SAME}")
-    except OSError as error:  # the package is there, the library that it wraps is not
-        detail = f"{error}: apt-get install libportaudio2 (Debian, Ubuntu); {ALL_THE_SAME}"
-        return Finding("microphone", "warning", detail)
-    try:
-        names = [d["name"] for d in sounddevice.query_devices() if d["max_input_channels"] > 0]
-    except (sounddevice.PortAudioError, OSError) as error:
-        detail = f"{error}: check the system's sound settings; {ALL_THE_SAME}"
-        return Finding("microphone", "warning", detail)
-    if not names:
+    except DeviceError as error:
+        return Finding("microphone", "warning", f"{error}; {ALL_THE_SAME}")
+    if not listed:
         return Finding("microphone", "warning", f"none found; {ALL_THE_SAME}")
-    return Finding("microphone", "ok", ", ".join(names))
+    names = ", ".join(f"{index} ({name})" for index, name in listed)
+    try:
+        with open_live(["none"], [], Config()) as feed:
+            loudest = 0.0
+            for packet in feed.packets():
+                if isinstance(packet, AudioBlock):
+                    loudest = max(loudest, float(np.nanmax(np.abs(packet.samples))))
+                if packet.end > LOOK_S:
+                    break
+            clock, rate = feed.clocks()["microphone 1"], feed.info.rate[0]
+    except DeviceError as error:
+        return Finding("microphone", "warning", f"{error}; listed: {names}")
+    if not loudest:
+        detail = f"the default one is muted: unmute it; listed: {names}"
+        return Finding("microphone", "warning", detail)
+    return Finding(
+        "microphone",
+        "ok",
+        f"{rate} Hz, peak {20 * np.log10(loudest):.0f} dB, "
+        f"delivered after {clock.get('latency_ms', 0.0):.0f} ms "
+        f"(+-{clock.get('jitter_ms', 0.0) / 2:.0f}); listed: {names}",
+    )
+
+
+def _network() -> Finding:
+    """Say how the face workers are kept from the network, tried in a process of its own."""
+    done = subprocess.run(
+        [sys.executable, "-c", "from cuesense.cues.confine import confine; print(confine())"],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    how = done.stdout.strip()
+    if how == "seccomp":
+        return Finding("network", "ok", "denied to the face workers by the kernel (seccomp)")
+    return Finding("network", "ok", "denied to the face workers by a proxy that nobody serves")
