@@ -65,8 +65,7 @@ def replacing(target: Path, hashes: list[str], overwrite: bool) -> Iterator[Path
         folder = Path(tempfile.mkdtemp(PART, f".{target.name}.", target.parent))
     try:
         with writing(target):
-            owner = {"host": platform.node(), "pid": os.getpid()}
-            (folder / OWNER).write_text(json.dumps(owner), encoding="utf-8")
+            (folder / OWNER).write_text(json.dumps(owner()), encoding="utf-8")
         yield folder
         with writing(target):
             (folder / OWNER).unlink()
@@ -120,6 +119,40 @@ def _check(target: Path, hashes: list[str], overwrite: bool) -> None:
         )
 
 
+def claim(target: Path) -> Path:
+    """Make the folder of a live session, which is written in place: it must be new or empty.
+
+    Returns
+    -------
+        The folder.
+
+    Raises
+    ------
+    OutputError
+        If it holds something, or cannot be made.
+    """
+    with writing(target):
+        target.mkdir(parents=True, exist_ok=True)
+        present = sorted(p.name for p in target.iterdir() if p.name not in LITTER)
+    if present:
+        raise OutputError(
+            f"out={str(target)!r} is not empty ({present[0]}, …); a live session needs a folder "
+            "of its own: choose another with -o"
+        )
+    return target
+
+
+def owner() -> dict[str, Any]:
+    """Return who writes a folder: this process."""
+    return {"host": platform.node(), "pid": os.getpid()}
+
+
+def owner_lives(claimed: dict[str, Any]) -> bool:
+    """Return whether the process that `owner` described may still be writing."""
+    # A process of another machine cannot be asked whether it still lives.
+    return claimed.get("host") != platform.node() or psutil.pid_exists(claimed.get("pid", 0))
+
+
 def _recover(target: Path) -> None:
     """Put right what runs that were killed left beside the target."""
     aside = target.with_name(f".{target.name}{OLD}")
@@ -131,9 +164,8 @@ def _recover(target: Path) -> None:
             aside.rename(target)
     for leftover in target.parent.iterdir():
         if leftover.name.startswith(f".{target.name}.") and leftover.name.endswith(PART):
-            owner = _json(leftover / OWNER)
-            # A process of another machine cannot be asked whether it still lives.
-            if owner.get("host") == platform.node() and not psutil.pid_exists(owner.get("pid", 0)):
+            claimed = _json(leftover / OWNER)
+            if "host" in claimed and not owner_lives(claimed):
                 shutil.rmtree(leftover, ignore_errors=True)
 
 

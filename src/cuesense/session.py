@@ -36,6 +36,8 @@ Progress = Callable[[float, float], None]
 """Called with the seconds done and the seconds in all (NaN if unknown)."""
 
 TABLES = ("timeline", "state", "events")
+RUNNING = "live.json"
+"""What a live session's folder holds until it is finished; see `cuesense.journal`."""
 GROUP_BATCHES = 12
 """Batches of the spool to a row group: 2 min."""
 
@@ -61,6 +63,11 @@ class Session:
                 (self.path / "session.json").read_text(encoding="utf-8")
             )
         except FileNotFoundError as error:
+            if (self.path / RUNNING).exists():
+                raise OutputError(
+                    f"{str(self.path)!r} is a live session that has not been finished; if it "
+                    "is not running any more: cuesense report " + str(self.path)
+                ) from error
             raise OutputError(
                 f"{str(self.path)!r} holds no session.json; give the folder that "
                 "'cuesense analyze' wrote"
@@ -155,10 +162,10 @@ def analyze(
                     tally.add(moment)
                     if progress is not None and tally.ticks % round(config.grid.rate_hz) == 0:
                         progress(moment.t, source.info.duration_s)
-            meta = _meta(source.info, hashes, config, findings, tally)
+            meta = describe(source.info, hashes, config, findings, tally)
             with writing(target):
-                _tables(folder, meta, csv)
-                _conclude(folder, meta, config)
+                tables(folder, meta, csv=csv)
+                conclude(folder, meta, config)
     return Session(target)
 
 
@@ -208,10 +215,24 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _meta(
+def describe(
     info: SourceInfo, hashes: list[str], config: Config, findings: Findings, tally: Tally
 ) -> dict[str, Any]:
-    """Return what session.json says, without the summary."""
+    """Return what session.json says, without the summary.
+
+    Parameters
+    ----------
+    info
+        The source.
+    hashes
+        SHA-256 of its files.
+    config
+        Settings.
+    findings
+        What the run learned (so far).
+    tally
+        Its counts (so far).
+    """
     listener = findings.listener or "B"
     coverage = tally.coverage()
     return {
@@ -267,8 +288,22 @@ def _number(x: float) -> float | None:
     return float(x) if np.isfinite(x) else None
 
 
-def _tables(folder: Path, meta: dict[str, Any], csv: bool) -> None:
-    """Turn the spools into the session's tables, batch by batch."""
+def tables(
+    folder: Path, meta: dict[str, Any], *, csv: bool = False, broken_off: bool = False
+) -> None:
+    """Turn the spools of a folder into the session's tables, batch by batch.
+
+    Parameters
+    ----------
+    folder
+        Where the spools are, and the tables are written. The spools stay.
+    meta
+        From `describe`: who listens.
+    csv
+        Also write the tables as CSV.
+    broken_off
+        Whether the run may have died while it wrote.
+    """
     import pyarrow as pa
     import pyarrow.csv
     import pyarrow.parquet as pq
@@ -287,7 +322,7 @@ def _tables(folder: Path, meta: dict[str, Any], csv: bool) -> None:
                 if csv
                 else None
             )
-            rows = batches(spool)
+            rows = batches(spool, broken_off=broken_off)
             # Larger row groups than the spool's batches read faster and compress better.
             while group := list(islice(rows, GROUP_BATCHES)):
                 table = pa.Table.from_batches(group)
@@ -295,11 +330,13 @@ def _tables(folder: Path, meta: dict[str, Any], csv: bool) -> None:
                 parquet.write_table(done)
                 if text is not None:
                     text.write_table(done)
-        spool.unlink()
 
 
-def _conclude(folder: Path, meta: dict[str, Any], config: Config) -> None:
-    """Compute what only the whole session can tell; write session.json and the report."""
+def conclude(folder: Path, meta: dict[str, Any], config: Config) -> None:
+    """Compute what only the whole session can tell; write session.json and the report.
+
+    The spools go: the tables hold it all.
+    """
     timeline, state, events = (Table(folder / f"{name}.parquet") for name in TABLES)
     result = summary(
         timeline,
@@ -309,10 +346,19 @@ def _conclude(folder: Path, meta: dict[str, Any], config: Config) -> None:
         config,
     )
     meta["summary"] = _plain(result)
-    content = json.dumps(meta, indent=1, ensure_ascii=False, allow_nan=False)
-    # Notes may hold a file's name, which on some systems is no valid text.
-    (folder / "session.json").write_bytes(content.encode("utf-8", "replace"))
+    write_json(folder / "session.json", meta)
     write_report(Session(folder))
+    for name in TABLES:
+        (folder / f"{name}.arrow").unlink()
+
+
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Write a JSON file whole, or leave the earlier one."""
+    text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False)
+    part = path.with_suffix(".part")
+    # Notes may hold a file's name, which on some systems is no valid text.
+    part.write_bytes(text.encode("utf-8", "replace"))
+    part.replace(path)
 
 
 def _plain(x: Any) -> Any:

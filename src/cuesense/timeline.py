@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 BATCH_TICKS = 250
 """Ticks held in memory before they are written: 10 s."""
+END_OF_STREAM = b"\xff\xff\xff\xff\x00\x00\x00\x00"
+"""What closes an Arrow stream."""
 
 
 def arrow_schema(columns: Sequence[schema.Column]) -> pa.Schema:
@@ -42,16 +45,20 @@ def arrow_schema(columns: Sequence[schema.Column]) -> pa.Schema:
 
 
 class Spool:
-    """Edge: one table being written, batch by batch, into an Arrow stream file."""
+    """Edge: one table being written, batch by batch, into an Arrow stream file.
+
+    A batch is there whole or not at all: where it cannot be written (the disk is full), the file
+    is cut back to the batch before, the rows are kept, and the next `flush` tries again.
+    """
 
     def __init__(self, path: Path, columns: Sequence[schema.Column], target: Path) -> None:
-        import pyarrow as pa
-
         self._target = target  # the folder that the user knows, for errors
         self._schema = arrow_schema(columns)
         self._columns: list[list[Any]] = [[] for _ in columns]
         with writing(target):
-            self._writer = pa.ipc.new_stream(str(path), self._schema)
+            self._file = path.open("wb", buffering=0)
+        self._end = 0
+        self._append(self._schema.serialize())
 
     def add(self, row: Sequence[Any]) -> None:
         """Add one row, values in the order of the columns."""
@@ -59,29 +66,67 @@ class Spool:
             column.append(value)
 
     def flush(self) -> None:
-        """Write the rows that are held."""
+        """Write the rows that are held.
+
+        Raises
+        ------
+        OutputError
+            If they cannot be written; they are still held.
+        """
         import pyarrow as pa
 
         if self._columns[0]:
             arrays = [pa.array(c, f.type) for c, f in zip(self._columns, self._schema, strict=True)]
-            with writing(self._target):
-                self._writer.write_batch(pa.record_batch(arrays, schema=self._schema))
+            self._append(pa.record_batch(arrays, schema=self._schema).serialize())
             for column in self._columns:
                 column.clear()
 
     def close(self) -> None:
         """Write what is held and close the file."""
-        self.flush()
-        with writing(self._target):
-            self._writer.close()
+        try:
+            self.flush()
+            self._append(END_OF_STREAM)
+        finally:
+            self._file.close()
+
+    def _append(self, message: Any) -> None:
+        """Write one message of the stream."""
+        left = memoryview(message)
+        try:
+            with writing(self._target):
+                while left:
+                    left = left[self._file.write(left) :]
+        except BaseException:
+            self._file.truncate(self._end)
+            self._file.seek(self._end)
+            raise
+        self._end = self._file.tell()
 
 
-def batches(path: Path) -> Iterator[pa.RecordBatch]:
-    """Yield the batches of a spool's file."""
+def batches(path: Path, *, broken_off: bool = False) -> Iterator[pa.RecordBatch]:
+    """Yield the batches of a spool's file.
+
+    Parameters
+    ----------
+    path
+        The file.
+    broken_off
+        Whether the process that wrote it may have died: what it did not finish is left out.
+    """
     import pyarrow as pa
 
     with pa.memory_map(str(path)) as source:
-        yield from pa.ipc.open_stream(source)
+        stream = pa.ipc.open_stream(source)
+        while True:
+            try:
+                batch = stream.read_next_batch()
+            except StopIteration:
+                return
+            except (pa.ArrowInvalid, OSError):
+                if broken_off:
+                    return
+                raise
+            yield batch
 
 
 class Spools:
@@ -93,13 +138,15 @@ class Spools:
         Where they are written.
     target
         What errors name: the folder that the user gave.
+    batch_ticks
+        Ticks held in memory before they are written.
     """
 
-    def __init__(self, folder: Path, target: Path) -> None:
+    def __init__(self, folder: Path, target: Path, batch_ticks: int = BATCH_TICKS) -> None:
         self.timeline = Spool(folder / "timeline.arrow", schema.TIMELINE, target)
         self.state = Spool(folder / "state.arrow", schema.STATE, target)
         self.events = Spool(folder / "events.arrow", schema.EVENTS_TABLE, target)
-        self._ticks = 0
+        self._ticks, self._batch_ticks = 0, batch_ticks
 
     def write(self, moment: Moment) -> None:
         """Write one moment."""
@@ -114,16 +161,21 @@ class Spools:
         for e in moment.events:
             self.events.add([e.t, e.t_end, e.person, e.kind, e.value, e.detail])
         self._ticks += 1
-        if self._ticks % BATCH_TICKS == 0:
-            for spool in (self.timeline, self.state, self.events):
-                spool.flush()
+        if self._ticks % self._batch_ticks == 0:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write the rows that are held."""
+        for spool in (self.timeline, self.state, self.events):
+            spool.flush()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for spool in (self.timeline, self.state, self.events):
-            spool.close()
+        with ExitStack() as stack:  # all are closed, whatever one of them raises
+            for spool in (self.timeline, self.state, self.events):
+                stack.callback(spool.close)
 
 
 def with_roles(rows: pa.Table, roles: Mapping[Person, Role]) -> pa.Table:

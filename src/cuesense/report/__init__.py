@@ -87,7 +87,7 @@ def render(session: ReportInput) -> str:
         duration=round(found.duration_s, 1),
         people=[{"id": t.person, "label": _label(t, cast)} for t in found.present],
         modes=[{"id": m.replace(" ", "-"), "label": m} for m in MODES],
-        sections=reading.sections(found, meta.get("summary") or {}, cast),
+        sections=reading.sections(found, meta.get("summary") or {}, cast, meta.get("live")),
         coverage={"sentences": reading.coverage(found, meta, cast)},
         tracks=charts(found),
         tables=tables(found),

@@ -80,8 +80,22 @@ def cast(digest: Digest) -> Cast:
     return Cast({listeners[0].person: you, other.person: partner}, [(listeners[0], other)])
 
 
-def sections(digest: Digest, summary: Mapping[str, Any], who: Cast) -> list[Section]:
-    """Return the parts of the practice that this session has something to say on."""
+def sections(
+    digest: Digest, summary: Mapping[str, Any], who: Cast, live: Mapping[str, Any] | None = None
+) -> list[Section]:
+    """Return the parts of the practice that this session has something to say on.
+
+    Parameters
+    ----------
+    digest
+        The session.
+    summary
+        Of session.json.
+    who
+        How people are called.
+    live
+        Of session.json, if it was a live session.
+    """
     if len(digest.present) == 2:
         parts = [
             _attunement(digest, summary, who),
@@ -94,6 +108,8 @@ def sections(digest: Digest, summary: Mapping[str, Any], who: Cast) -> list[Sect
         parts = [_self(digest, [(digest.present[0], None)], who)]
     else:
         parts = [_nobody()]
+    if live is not None or digest.events["mark"]:
+        parts.append(_live(digest, live or {}))
     return [replace(p, sentences=anchored(p.sentences, digest.duration_s)) for p in parts]
 
 
@@ -295,6 +311,35 @@ def _self(digest: Digest, pairs: Iterable[tuple[Track, Track | None]], who: Cast
     )
 
 
+def _live(digest: Digest, live: Mapping[str, Any]) -> Section:
+    """Return what was said and done during a live session."""
+    said = []
+    felt = [c for c in live.get("checkins") or () if c.get("calm") is not None]
+    if felt:
+        parts = [
+            f"{c['calm']:.0f} of 10 {c['when']}" + (f" (“{c['note']}”)" if c.get("note") else "")
+            for c in felt
+        ]
+        said.append(Sentence(f"How calm you said you felt: {', '.join(parts)}."))
+    marks = [At(e.t, e.t_end, f"(“{e.detail}”)" if e.detail else "") for e in digest.events["mark"]]
+    if marks:
+        said.append(Sentence("Moments that you marked:", tuple(marks)))
+    for e in digest.events["advice"]:
+        said.append(Sentence(f"You were shown: “{e.detail}”", (At(e.t, e.t_end),)))
+    if not said:
+        said.append(quiet("Nothing was marked, and no sentence was shown."))
+    return Section(
+        "live",
+        "During the session",
+        "What you marked, and what you were shown",
+        said,
+        (
+            "A sentence is shown at most once in a while, and only where the evidence is clear; "
+            "most of the time nothing is said.",
+        ),
+    )
+
+
 def coverage(digest: Digest, meta: Mapping[str, Any], who: Cast) -> list[Sentence]:
     """Return what could be seen, heard and judged of each person, and from when."""
     said = []
@@ -311,6 +356,9 @@ def coverage(digest: Digest, meta: Mapping[str, Any], who: Cast) -> list[Sentenc
         said.append(sentences.coverage(name, about, gaps))
         if track.present:
             said.append(sentences.baseline(name, (meta.get("baseline") or {}).get(track.person)))
+    halts = [At(e.t, e.t_end, f"({e.detail})") for e in digest.events["gap"]]
+    if halts:
+        said.append(Sentence("Nothing was sensed here:", tuple(halts[:6])))
     doubts = [At(e.t, e.t_end) for e in digest.events["identity_doubt"]]
     if doubts:
         text = "Here a face came back after a while out of sight and may be another person's:"
