@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 
-.PHONY: demo test check bench docs samples clean
+.PHONY: demo test check bench bench-live soak docs samples clean
 
 demo: $(VENV)/.core
 	$(BIN)/cuesense demo
@@ -20,6 +20,12 @@ check: $(VENV)/.test
 bench: $(VENV)/.test
 	$(PIP) install -c constraints.txt -e '.[bench]'
 	$(BIN)/python benchmarks/run.py
+
+bench-live: $(VENV)/.test
+	$(BIN)/python benchmarks/live.py
+
+soak: $(VENV)/.test
+	$(BIN)/python benchmarks/live.py --minutes 30
 
 docs: $(VENV)/.test
 	$(PIP) install -c constraints.txt -e '.[docs]'

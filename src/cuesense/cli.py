@@ -1,4 +1,4 @@
-"""The command line: analyze, demo, report, models, config, doctor.
+"""The command line: live, analyze, demo, report, unlock, models, config, doctor.
 
 Heavy modules are imported by the verb that needs them, so that ``--help`` is instant. A
 `CuesenseError` is the user's to mend: one line, exit code 2. Ctrl-C: exit code 130.
@@ -7,18 +7,30 @@ Heavy modules are imported by the verb that needs them, so that ``--help`` is in
 from __future__ import annotations
 
 import argparse
+import getpass
 import io
 import math
+import os
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import asdict
+from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cuesense.errors import CuesenseError, ParameterError
 
+if TYPE_CHECKING:
+    from cuesense.capture.browser import BrowserFeed
+    from cuesense.live import Choice, LiveSession
+
 OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 DEMO_FOLDER = Path("cuesense-demo")
+PASSPHRASE = "CUESENSE_PASSPHRASE"
+"""Environment variable that a passphrase is taken from: arguments can be seen by others."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -50,10 +62,11 @@ def parser() -> argparse.ArgumentParser:
     """Return the parser of the whole command line."""
     top = argparse.ArgumentParser(
         prog="cuesense",
-        description="Senses nonverbal cues between two people in a recording and tells whether "
-        "the listener is mirroring or regulating. Everything stays on this machine.",
+        description="Senses nonverbal cues between two people, live or in a recording, and tells "
+        "whether the listener is mirroring or regulating. Everything stays on this machine.",
         epilog="examples:\n"
         "  cuesense demo\n"
+        "  cuesense live\n"
         "  cuesense analyze talk.mp4 --listener right\n"
         "  cuesense analyze her.mp4 his.mp4 -o session --csv\n",
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -72,6 +85,52 @@ def parser() -> argparse.ArgumentParser:
         )
         p.set_defaults(verb=run)
         return p
+
+    p = verb(
+        "live",
+        _live,
+        "sense a conversation live and give gentle feedback",
+        "Opens a page in your browser: a short set-up, then one needle, mirroring to\n"
+        "regulating, and at most one sentence at a time. Nothing leaves this machine.\n"
+        "Camera and sound are kept only if you choose so. At the end there is a session\n"
+        "folder with a report, as after 'cuesense analyze'.",
+    )
+    p.add_argument(
+        "--camera",
+        action="append",
+        metavar="NAME",
+        help="name, number, device or URL; twice for one per person; 'none' (default: the first)",
+    )
+    p.add_argument(
+        "--microphone",
+        action="append",
+        metavar="NAME",
+        help="name or number; twice for one per person; 'none' (default: the system's)",
+    )
+    p.add_argument(
+        "--capture",
+        choices=("device", "browser"),
+        default="device",
+        help="browser: use the camera and microphone that the page may use",
+    )
+    p.add_argument("--play", type=Path, metavar="FILE", help="play a recording as if live")
+    p.add_argument("-o", "--out", type=Path, metavar="DIR", help="session folder, new or empty")
+    p.add_argument("--listener", choices=("auto", "left", "right", "A", "B"), help="who responds")
+    p.add_argument(
+        "--keep",
+        choices=("nothing", "picture", "sound", "both"),
+        default="nothing",
+        help="without the page: what to record besides the cues (encrypted if "
+        f"{PASSPHRASE} is set; see 'cuesense unlock')",
+    )
+    p.add_argument("--config", type=Path, metavar="TOML", help="settings; see 'cuesense config'")
+    view = p.add_mutually_exclusive_group()
+    view.add_argument("--no-page", action="store_true", help="show it in the terminal")
+    view.add_argument(
+        "--headless", action="store_true", help="begin at once; moments as JSON lines on stdout"
+    )
+    view.add_argument("--port", type=int, default=0, help="of the page (default: a free one)")
+    p.add_argument("--no-browser", action="store_true", help="do not open the page, only say where")
 
     p = verb(
         "analyze",
@@ -112,15 +171,27 @@ def parser() -> argparse.ArgumentParser:
     )
     p.add_argument("-q", "--quiet", action="store_true", help="no progress, only the result")
 
-    p = verb("report", _report, "write a session's report anew")
+    p = verb(
+        "report",
+        _report,
+        "write a session's report anew",
+        "A live session that broke off is finished first, from what it had written.",
+    )
     p.add_argument("session", type=Path, help="session folder")
+
+    p = verb("unlock", _unlock, "decrypt a recording that was kept with a passphrase")
+    p.add_argument("recording", type=Path, help="recording.mkv.enc of a session folder")
+    p.add_argument("-o", "--out", type=Path, metavar="FILE", help="default: beside it, as .mkv")
 
     p = verb("models", _models, "list, fetch or verify the models")
     p.add_argument("action", choices=("list", "fetch", "verify"))
     p.add_argument("name", nargs="*", help="models (default: all)")
 
     verb("config", _config, "print all settings with their defaults, as TOML")
-    verb("doctor", _doctor, "check what works on this machine")
+    p = verb("doctor", _doctor, "check what works on this machine")
+    p.add_argument(
+        "--preview", type=Path, metavar="DIR", help="also write a picture of each camera there"
+    )
     return top
 
 
@@ -162,6 +233,99 @@ def _analyze(options: argparse.Namespace) -> int:
             progress=progress,
         )
     _tell(session)
+    return OK
+
+
+def _live(options: argparse.Namespace) -> int:
+    from cuesense.capture import open_live, play
+    from cuesense.capture.browser import BrowserFeed
+    from cuesense.config import Config
+    from cuesense.folder import claim
+    from cuesense.live import Choice, LiveSession
+
+    config = Config.load(options.config) if options.config else Config()
+    if options.listener is not None:
+        config = config.with_listener(options.listener)
+    if options.capture == "browser" and (options.no_page or options.headless):
+        raise ParameterError("capture=browser needs the page: leave out --no-page and --headless")
+    browser = BrowserFeed() if options.capture == "browser" else None
+    if options.play is not None:
+        feed = play(options.play, config)
+    else:
+        feed = open_live(options.camera or (), options.microphone or (), config, feed=browser)
+    choice = Choice(
+        config.people.listener,
+        options.keep in ("picture", "both"),
+        options.keep in ("sound", "both"),
+        os.environ.get(PASSPHRASE) or None,
+    )
+    folder = claim(options.out or Path(f"live-{datetime.now():%Y%m%d-%H%M%S}.cuesense"))
+    try:
+        with feed:
+            # With a page or a terminal there are people to ask; without, to start it is the word.
+            session = LiveSession(feed, folder, config, choice if options.headless else None)
+            if options.headless:
+                _stream(session)
+            else:
+                _attend(session, choice, options, browser)
+    finally:
+        with suppress(OSError):
+            folder.rmdir()  # only if nothing was written
+    if session.error is not None:
+        if (folder / "live.json").exists():
+            print(f"cuesense: what was sensed is kept: cuesense report {folder}", file=sys.stderr)
+        raise session.error
+    if session.report is not None:
+        print(f"Report: {session.report.resolve()}", file=sys.stderr)
+    return OK
+
+
+def _stream(session: LiveSession) -> None:
+    """Print a session's moments as JSON lines; Ctrl-C (or being told to end) ends it well."""
+    from cuesense.terminal import moment_line
+
+    for name in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(name, lambda *_: session.end())
+    for moment in session.moments():
+        print(moment_line(moment), flush=True)
+
+
+def _attend(
+    session: LiveSession, choice: Choice, options: argparse.Namespace, browser: BrowserFeed | None
+) -> None:
+    """Show a session on a page or in the terminal, to its end."""
+    from cuesense import terminal
+    from cuesense.web import serve
+
+    session.start()
+    try:
+        if options.no_page:
+            terminal.show(session, **asdict(choice))
+        else:
+            serve(
+                session,
+                port=options.port,
+                open_browser=not options.no_browser,
+                feed=browser,
+                on_ready=lambda url: print(f"cuesense: {url}", file=sys.stderr, flush=True),
+            )
+    except KeyboardInterrupt:
+        print("\ncuesense: ending the session …", file=sys.stderr)
+    finally:
+        session.end()
+        session.join()
+
+
+def _unlock(options: argparse.Namespace) -> int:
+    from cuesense.recording import unlock
+
+    source = options.recording
+    target = options.out or source.with_suffix("" if source.suffix == ".enc" else ".mkv")
+    passphrase = os.environ.get(PASSPHRASE) or getpass.getpass("Passphrase: ")
+    warning = unlock(source, target, passphrase)
+    if warning:
+        print(f"  note: {warning}")
+    print(f"Recording: {target.resolve()}")
     return OK
 
 
@@ -231,10 +395,15 @@ def _progress(quiet: bool) -> Iterator[Callable[[float, float], None] | None]:
 
 
 def _report(options: argparse.Namespace) -> int:
+    from cuesense import journal
     from cuesense.session import Session, write_report
 
-    session = Session(options.session)
-    write_report(session)
+    if journal.broken_off(options.session):
+        session = journal.finish(options.session)
+        print("The live session was broken off; it is finished now from what it had written.")
+    else:
+        session = Session(options.session)
+        write_report(session)
     print(f"Report: {session.report.resolve()}")
     return OK
 
@@ -291,4 +460,7 @@ def _doctor(options: argparse.Namespace) -> int:
         style = {"ok": "green", "warning": "yellow", "failed": "red"}[finding.state]
         table.add_row(finding.what, f"[{style}]{finding.state}[/]", finding.detail)
     Console().print(table)
+    if options.preview is not None:
+        for path in doctor.preview(options.preview):
+            print(f"Preview: {path.resolve()}")
     return FAILED if any(f.state == "failed" for f in findings) else OK
