@@ -25,30 +25,38 @@ import pytest
 
 from cuesense.types import U8
 
-Scene = Callable[[float], U8]
-"""From the time (monotonic s) to the picture (RGB) that a camera sees."""
+Scene = Callable[[float], U8 | bytes]
+"""From the time (monotonic s) to the picture (RGB, or JPEG already) that a camera sees."""
+
+
+def jpeg(image: U8) -> bytes:
+    """Return an RGB picture as JPEG."""
+    bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
+    return cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, 90])[1].tobytes()
 
 
 def grey(size: tuple[int, int] = (640, 360)) -> Scene:
     """Return a scene that is grey."""
-    image = np.full((size[1], size[0], 3), 128, np.uint8)
+    image = jpeg(np.full((size[1], size[0], 3), 128, np.uint8))
     return lambda t: image
 
 
-def film(recording: Path, seconds: float, start: float = 0.0) -> Scene:
-    """Return a scene that plays a stretch of a recording over and over, from now on."""
+def film(recording: Path, seconds: float, size: tuple[int, int] | None = None) -> Scene:
+    """Return a scene that plays the first seconds of a recording over and over, from now on."""
+    frames = []
     with av.open(str(recording)) as container:
-        frames = [
-            (frame.time, frame.to_ndarray(format="rgb24"))
-            for frame in container.decode(video=0)
-            if frame.time is not None and start <= frame.time < start + seconds
-        ]
-    times = np.array([t for t, _ in frames]) - start
+        for frame in container.decode(video=0):
+            if frame.time is None or frame.time >= seconds:
+                break
+            image = np.asarray(frame.to_ndarray(format="rgb24"), np.uint8)
+            small = image if size is None else cv2.resize(image, size)
+            frames.append((frame.time, jpeg(np.asarray(small, np.uint8))))
+    times = np.array([t for t, _ in frames])
     began = time.monotonic()
 
-    def scene(t: float) -> U8:
+    def scene(t: float) -> bytes:
         at = (t - began) % seconds
-        return np.asarray(frames[max(int(np.searchsorted(times, at, "right")) - 1, 0)][1], np.uint8)
+        return frames[max(int(np.searchsorted(times, at, "right")) - 1, 0)][1]
 
     return scene
 
@@ -107,16 +115,12 @@ class WebCamera:
 
     def _stream(self, write: Callable[[bytes], int]) -> None:
         due = time.monotonic()
-        last, jpeg = None, b""
         while not self._ended.is_set():
             if not self.stalled.is_set():
-                image = self.scene(time.monotonic())
-                if image is not last:
-                    bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
-                    jpeg = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, 90])[1].tobytes()
-                    last = image
-                head = f"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {len(jpeg)}\r\n\r\n"
-                write(head.encode() + jpeg + b"\r\n")
+                seen = self.scene(time.monotonic())
+                body = seen if isinstance(seen, bytes) else jpeg(seen)
+                head = f"Content-Type: image/jpeg\r\nContent-Length: {len(body)}\r\n\r\n"
+                write(b"--frame\r\n" + head.encode() + body + b"\r\n")
                 self.sent += 1
             due = max(due + 1 / self.fps, time.monotonic() - 1 / self.fps)
             self._ended.wait(max(due - time.monotonic(), 0.001))

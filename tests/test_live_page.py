@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 import textwrap
 import threading
 import time
-import wave
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -21,51 +19,22 @@ import pytest
 
 import live_desk as scripted
 from cuesense.web import pages
-from live_desk import Place, RecordingFeed, ScriptedDesk
+from live_browser import DESKTOP, PHONE, Page, chromium, in_session
+from live_desk import Place, ScriptedDesk
 
-webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
-from selenium.webdriver.common.action_chains import ActionChains  # noqa: E402
-from selenium.webdriver.common.keys import Keys  # noqa: E402
+pytest.importorskip("selenium", reason="selenium is not installed")
+from selenium.webdriver.common.action_chains import ActionChains
+from selenium.webdriver.common.keys import Keys
 
 pytestmark = pytest.mark.browser
 
-PHONE, DESKTOP = (360, 740), (1280, 800)
-FLAGS = (
-    *("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"),
-    # What would otherwise talk to the browser's maker in the background.
-    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
-)
-Start = Callable[..., Any]
+Visit = Callable[..., Page]
 
 
 @pytest.fixture(scope="module")
-def start() -> Iterator[Start]:
-    """Start a browser with further flags."""
-    chromium = shutil.which("chromium") or shutil.which("google-chrome")
-    driver = shutil.which("chromedriver")
-    if not chromium or not driver:
-        pytest.skip("no chromium and chromedriver on the PATH: install both to test the page")
-    from selenium.webdriver.chrome.service import Service
-
-    running = []
-
-    def start(*flags: str) -> Any:
-        options = webdriver.ChromeOptions()
-        options.binary_location = chromium
-        for flag in (*FLAGS, *flags):
-            options.add_argument(flag)
-        options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-        running.append(webdriver.Chrome(options=options, service=Service(driver)))
-        return running[-1]
-
-    yield start
-    for browser in running:
-        browser.quit()
-
-
-@pytest.fixture(scope="module")
-def browser(start: Start) -> Any:
-    return start()
+def browser() -> Iterator[Any]:
+    with chromium() as running:
+        yield running
 
 
 @pytest.fixture(scope="module")
@@ -79,67 +48,8 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ScriptedDesk:
     return ScriptedDesk(tmp_path)
 
 
-class Page:
-    """One page in the browser, with words for what a test does to it."""
-
-    def __init__(self, browser: Any, place: Place, size: tuple[int, int] = DESKTOP) -> None:
-        self.browser = browser
-        self.place = place
-        for kind in ("browser", "performance"):
-            browser.get_log(kind)
-        metrics = {"width": size[0], "height": size[1], "deviceScaleFactor": 1, "mobile": False}
-        browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
-        still = [{"name": "prefers-reduced-motion", "value": "reduce"}]
-        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": still})
-        browser.get(place.address)
-
-    def run(self, script: str, *arguments: Any) -> Any:
-        return self.browser.execute_script(script, *arguments)
-
-    def until(self, script: str, *arguments: Any, within_s: float = scripted.WAIT_S) -> Any:
-        """Return what an expression gives, once it is true."""
-        end = time.monotonic() + within_s
-        while not (found := self.run(f"return {script}", *arguments)):
-            assert time.monotonic() < end, f"never true: {script}"
-            time.sleep(0.02)
-        return found
-
-    def view(self, name: str) -> None:
-        self.until("document.body.dataset.view === arguments[0]", name)
-
-    def text(self, name: str, wanted: str) -> None:
-        """Wait until an element, by its id, is seen to say something."""
-        script = "document.getElementById(arguments[0])?.innerText.includes(arguments[1])"
-        self.until(script, name, wanted)
-
-    def click(self, selector: str) -> None:
-        self.browser.find_element("css selector", selector).click()
-
-    def keys(self, *keys: str) -> None:
-        ActionChains(self.browser).send_keys(*keys).perform()
-
-    def focused(self) -> str:
-        found = self.run(
-            "const e = document.activeElement; return e.id || e.dataset.do || e.value || e.tagName"
-        )
-        return str(found)
-
-    def tab_to(self, name: str) -> None:
-        """Press Tab until an element has the focus: it must be reachable."""
-        for _ in range(40):
-            self.keys(Keys.TAB)
-            if self.focused() == name:
-                return
-        raise AssertionError(f"{name} was never reached by Tab; now at {self.focused()}")
-
-    def complaints(self) -> list[str]:
-        """Return what the browser complained about."""
-        log = self.browser.get_log("browser")
-        return [entry["message"] for entry in log if entry["level"] in ("WARNING", "SEVERE")]
-
-
 @pytest.fixture
-def visit(browser: Any, desk: ScriptedDesk) -> Iterator[Start]:
+def visit(browser: Any, desk: ScriptedDesk) -> Iterator[Visit]:
     """Serve the desk and open its page."""
     with scripted.served(desk) as place:
 
@@ -151,15 +61,10 @@ def visit(browser: Any, desk: ScriptedDesk) -> Iterator[Start]:
 
 
 @pytest.fixture
-def page(visit: Start) -> Page:
-    opened: Page = visit()
+def page(visit: Visit) -> Page:
+    opened = visit()
     opened.view("setup")
     return opened
-
-
-def in_session(desk: ScriptedDesk, page: Page) -> None:
-    desk.enter("session")
-    page.view("session")
 
 
 # ---- the whole way ------------------------------------------------------------------------------
@@ -306,12 +211,13 @@ def test_single_keys_can_be_turned_off(page: Page, desk: ScriptedDesk) -> None:
 
 
 def test_a_check_in_can_be_taken_back_and_a_recorded_file_is_not_mirrored(
-    visit: Start, desk: ScriptedDesk
+    visit: Visit, desk: ScriptedDesk
 ) -> None:
     desk.pretend(capture="play", can_keep=False)
     page = visit()
     page.view("setup")
     assert not page.browser.find_element("id", "keep").is_displayed()
+    page.text("waiting", "plays once you begin")
     page.click("[data-scale=before] label:nth-child(5)")
     page.click("[data-scale=before] label:nth-child(5)")
     page.click("#listeners label:nth-child(1)")
@@ -321,8 +227,20 @@ def test_a_check_in_can_be_taken_back_and_a_recorded_file_is_not_mirrored(
     assert not any(c["type"] == "checkin" for c in desk.commands)
 
 
+@pytest.mark.parametrize("given", ["B", "right"])
+def test_a_listener_who_was_named_already_is_chosen(
+    visit: Visit, desk: ScriptedDesk, given: str
+) -> None:
+    desk.pretend(listener=given)
+    page = visit()
+    page.view("setup")
+    page.click("#consent")
+    page.click("#begin")
+    assert desk.wait_for("begin")["listener"] == "right"
+
+
 def test_two_cameras_are_two_pictures_and_two_choices(
-    visit: Start, desk: ScriptedDesk, jpegs: list[bytes]
+    visit: Visit, desk: ScriptedDesk, jpegs: list[bytes]
 ) -> None:
     desk.pretend(views=2)
     page = visit()
@@ -636,7 +554,7 @@ def test_a_page_that_is_too_far_behind_starts_afresh(
     assert page.run("return document.getElementById('notices').innerText") == ""
 
 
-def test_a_page_that_is_reopened_is_as_it_was(visit: Start, desk: ScriptedDesk) -> None:
+def test_a_page_that_is_reopened_is_as_it_was(visit: Visit, desk: ScriptedDesk) -> None:
     page = visit()
     page.view("setup")
     in_session(desk, page)
@@ -657,7 +575,7 @@ def test_a_page_that_is_reopened_is_as_it_was(visit: Start, desk: ScriptedDesk) 
     assert page.until(drawn) >= 299
 
 
-def test_without_the_token_the_page_says_what_to_open(visit: Start, desk: ScriptedDesk) -> None:
+def test_without_the_token_the_page_says_what_to_open(visit: Visit, desk: ScriptedDesk) -> None:
     page = visit()
     page.view("setup")
     for address in (page.place.origin + "/#wrong", page.place.origin + "/"):
@@ -752,7 +670,7 @@ CONTRASTS = """
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("size", [PHONE, DESKTOP], ids=["phone", "desktop"])
 def test_every_view_fits_is_named_and_can_be_read(
-    visit: Start, desk: ScriptedDesk, size: tuple[int, int], theme: str
+    visit: Visit, desk: ScriptedDesk, size: tuple[int, int], theme: str
 ) -> None:
     page = visit(size)
     features = [
@@ -831,154 +749,3 @@ def test_pictures_stay_fresh_however_busy_the_machine(
     assert len(shares) > 0.2 * len(posted)
     assert np.quantile(desk.delays[5:], 0.95) < 0.4
     assert all(0 <= share < 1 for share in shares)
-
-
-# ---- the page as the camera ---------------------------------------------------------------------
-
-TONE_HZ = 1000.0
-
-
-@pytest.fixture(scope="module")
-def media(jpegs: list[bytes], tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """A film and a tone for the browser's fake devices."""
-    folder = tmp_path_factory.mktemp("media")
-    film, tone = folder / "film.mjpeg", folder / "tone.wav"
-    film.write_bytes(b"".join(jpegs))
-    t = np.arange(48_000 * 2) / 48_000
-    with wave.open(str(tone), "wb") as out:
-        out.setnchannels(1)
-        out.setsampwidth(2)
-        out.setframerate(48_000)
-        out.writeframes((8000 * np.sin(2 * np.pi * TONE_HZ * t)).astype("<i2").tobytes())
-    return film, tone
-
-
-@pytest.fixture(scope="module")
-def recorder(start: Start, media: tuple[Path, Path]) -> Any:
-    """A browser with a camera and a microphone, which both may be used."""
-    return start(
-        "--use-fake-ui-for-media-stream",
-        "--use-fake-device-for-media-stream",
-        f"--use-file-for-fake-video-capture={media[0]}",
-        f"--use-file-for-fake-audio-capture={media[1]}",
-    )
-
-
-def decoded(jpeg: bytes) -> Any:
-    image = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
-    assert image is not None
-    return image
-
-
-def test_the_page_is_the_camera_and_the_microphone(
-    recorder: Any, desk: ScriptedDesk, jpegs: list[bytes]
-) -> None:
-    feed = RecordingFeed()
-    with scripted.served(desk, feed) as place:
-        page = Page(recorder, place)
-        page.view("setup")
-        feed.wait(lambda f: len(f.pictures) >= 40 and len(f.sounds) >= 100 and len(f.syncs) >= 2)
-        # Its own picture is shown, mirrored, and lies where pictures of the server would.
-        assert page.run("return document.getElementById('own').offsetParent !== null")
-        desk.faces()
-        page.until("document.querySelectorAll('.outlines .over').length === 2")
-        page.keys("h")
-        assert page.complaints() == []
-        recorder.get("about:blank")
-
-    times = np.array([at_ms for at_ms, _ in feed.pictures])
-    assert np.all(np.diff(times) > 0)
-    assert 15 < np.median(np.diff(times)) < 120
-    film, sent = decoded(jpegs[0]), decoded(feed.pictures[-1][1])
-    sent = cv2.resize(sent, (film.shape[1], film.shape[0]), interpolation=cv2.INTER_AREA)
-    upright, turned = (np.corrcoef(p.ravel(), film.ravel())[0, 1] for p in (sent, sent[:, ::-1]))
-    assert upright > 0.9 > turned  # a picture of the film, not mirrored
-
-    rates = {rate for _, _, rate, _ in feed.sounds}
-    assert len(rates) == 1
-    rate = rates.pop()
-    starts = np.array([index for _, index, _, _ in feed.sounds])
-    lengths = np.array([len(samples) for _, _, _, samples in feed.sounds])
-    assert np.all(np.abs(lengths / rate - 0.02) < 0.005)
-    np.testing.assert_array_equal(np.diff(starts), lengths[:-1])  # not one sample was lost
-    sound = np.concatenate([samples[:, 0] for *_, samples in feed.sounds])[: 2 * rate]
-    spectrum = np.abs(np.fft.rfft(sound * np.hanning(len(sound))))
-    assert np.argmax(spectrum) * rate / len(sound) == pytest.approx(TONE_HZ, abs=5)
-
-    # Both are on the clock that the page's pings tell.
-    offsets = [received - page_ms / 1000 for page_ms, received in feed.syncs]
-    assert max(offsets) - min(offsets) < 0.5
-    heard = np.array([at_ms for at_ms, *_ in feed.sounds])
-    drift_ms = heard - heard[0] - 1000 * (starts - starts[0]) / rate
-    assert np.median(np.abs(drift_ms)) < 100
-    assert abs(heard[0] - times[0]) < 5000
-
-
-def test_the_picture_goes_on_while_nobody_looks_at_it(recorder: Any, desk: ScriptedDesk) -> None:
-    feed = RecordingFeed()
-    with scripted.served(desk, feed) as place:
-        page = Page(recorder, place)
-        page.view("setup")
-        feed.wait(lambda f: len(f.pictures) >= 5)
-        in_session(desk, page)
-        for key in ("n", "f", "h"):
-            page.keys(key)
-            feed.more(15)
-        recorder.get("about:blank")
-
-
-REFUSE = """
-    const ask = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
-    window.refuse = "%s";
-    navigator.mediaDevices.getUserMedia = (wanted) => window.refuse
-        ? Promise.reject(new DOMException("no", window.refuse)) : ask(wanted);
-"""
-
-
-@pytest.mark.parametrize(
-    ("error", "sentence"),
-    [
-        ("NotAllowedError", "allow both in the browser's address bar"),
-        ("NotFoundError", "plug one in"),
-        ("NotReadableError", "in use by another program"),
-    ],
-)
-def test_a_refused_camera_is_explained_and_can_be_tried_again(
-    recorder: Any, desk: ScriptedDesk, error: str, sentence: str
-) -> None:
-    feed = RecordingFeed()
-    script = recorder.execute_cdp_cmd(
-        "Page.addScriptToEvaluateOnNewDocument", {"source": REFUSE % error}
-    )
-    try:
-        with scripted.served(desk, feed) as place:
-            page = Page(recorder, place)
-            page.text("ask-text", sentence)
-            assert page.run("return document.getElementById('ask-button').innerText") == "Try again"
-            page.run("window.refuse = ''")
-            page.click("#ask-button")
-            feed.wait(lambda f: bool(f.pictures and f.sounds))
-            assert not page.browser.find_element("id", "ask").is_displayed()
-            recorder.get("about:blank")
-    finally:
-        recorder.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", script)
-
-
-def test_an_unplugged_camera_is_said_and_tried_again_by_itself(
-    recorder: Any, desk: ScriptedDesk
-) -> None:
-    feed = RecordingFeed()
-    with scripted.served(desk, feed) as place:
-        page = Page(recorder, place)
-        page.view("setup")
-        feed.wait(lambda f: len(f.pictures) >= 3)
-        in_session(desk, page)
-        # What a browser does when a device goes: the track ends, with an event of its own.
-        page.run(
-            "const [track] = document.getElementById('own').srcObject.getVideoTracks();"
-            "track.stop(); track.dispatchEvent(new Event('ended'));"
-        )
-        page.text("notices", "plug them in again")
-        feed.more(10)
-        page.until("document.getElementById('notices').innerText === ''")
-        recorder.get("about:blank")

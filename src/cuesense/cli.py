@@ -286,8 +286,11 @@ def _stream(session: LiveSession) -> None:
 
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, lambda *_: session.end())
-    for moment in session.moments():
-        print(moment_line(moment), flush=True)
+    try:
+        for moment in session.moments():
+            print(moment_line(moment), flush=True)
+    except CuesenseError as error:
+        session.error = error  # told by the caller, as that of a session in its own thread
 
 
 def _attend(

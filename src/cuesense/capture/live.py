@@ -142,6 +142,7 @@ class SoundPort(_Stream):
         self._clock: SampleClock | None = None
         self._reblock: Reblock | None = None
         self._fresh = False
+        self._breaks = 0  # times that the device lost samples, in this session
         self._silent_s = settings.silent_s
         self._heard = math.inf
 
@@ -160,7 +161,7 @@ class SoundPort(_Stream):
     def begin_session(self, now: float) -> None:
         """Time the blocks to come by the clock as it is now, not by what it was at first."""
         super().begin_session(now)
-        self._fresh = True
+        self._fresh, self._breaks = True, 0
 
     def offer(self, t: float, samples: F32, lost: bool = False) -> None:
         """Take samples (n, any channels), the first captured at `t` (monotonic s).
@@ -171,6 +172,7 @@ class SoundPort(_Stream):
         if clock is None or not len(samples):
             return
         if lost or (self._in and clock.broken(self._in, t)):
+            self._breaks += 1
             clock = self._restart()
         clock.push(self._in, t)
         self._in += len(samples)
@@ -195,9 +197,10 @@ class SoundPort(_Stream):
             self._source.take_sound(block)
 
     def clock(self) -> dict[str, float]:
-        """Return lateness, and how far the device's rate is from its nominal one."""
+        """Return lateness, losses, and how far the device's rate is from its nominal one."""
         drift = self._clock.drift_ppm if self._clock is not None else math.nan
-        return super().clock() | ({} if math.isnan(drift) else {"drift_ppm": round(drift, 1)})
+        found = {**super().clock(), "breaks": self._breaks}
+        return found if math.isnan(drift) else found | {"drift_ppm": round(drift, 1)}
 
     def _restart(self) -> SampleClock:
         self._clock = SampleClock(self._given)

@@ -16,8 +16,8 @@ from cuesense.errors import DeviceError
 
 RATES: Final = (48_000, 44_100, 16_000, 32_000)
 """Hz; tried where the device's own rate is refused."""
-LATENCY_S: Final = 0.02
-"""s that is asked of the host."""
+LATENCY_S: Final = 0.1
+"""s of sound that the host can hold for us; pieces come as soon as they are there all the same."""
 OLDEST_S: Final = 1.0
 """s; a host that says that sound was captured longer ago does not know."""
 WATCH_S: Final = 0.2

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -40,6 +41,10 @@ CHECK_S: Final = 0.5
 """s between looks at devices and checks."""
 SOUND_S: Final = 0.1
 """s between messages on the sound."""
+STILL_S: Final = 0.5
+"""s between showings of a recording's picture before it is played: pages come and go."""
+HISTORY_S: Final = 120.0
+"""s of states that a page shows."""
 FULL_S: Final = 60.0
 """s that the end of a session waits for space on a full disk."""
 NOTE_LENGTH: Final = 500
@@ -89,12 +94,11 @@ class LiveSession:
         if choice is not None:
             self._begin.set()
         self._ending = threading.Event()
-        self._lock = threading.Lock()  # of what commands and the sensing thread share
+        self._lock = threading.RLock()  # of what commands and the sensing thread share
         self._marks: list[Event] = []
         self._about: dict[str, Any] = {"checkins": [], "capture": feed.kind}
         self._phase: Phase = "setup"
         self._sentence = ""
-        self._paused = False
         self._last: dict[str, Any] = {"state": None, "advice": None, "checks": [], "health": []}
         self._baseline_until = config.baseline.start_s + config.baseline.duration_s
         self._report: Path | None = None
@@ -129,9 +133,11 @@ class LiveSession:
             "sentence": self._sentence,
             "capture": self._feed.kind,
             "views": self._feed.info.views,
-            "listener": self._listener,
+            "listener": self._listener or self._config.people.listener,
             "baseline_s": self._config.baseline.duration_s,
             "t": now,
+            "left_s": self._left(now),
+            "history": list(self._history),
             "keep": {"picture": choice.keep_picture, "sound": choice.keep_sound},
             "can_keep": self._feed.kind != "play",
             "folder": str(self._folder),
@@ -165,19 +171,19 @@ class LiveSession:
 
     def pause(self) -> None:
         """Stop sensing for a while; the devices stay open."""
-        if self._phase not in ("baseline", "session"):
-            raise ParameterError(f"phase={self._phase}: only a running session can be paused")
-        self._paused = True
-        self._feed.pause()
-        self._enter("paused", "Paused: nothing is sensed until you go on.")
+        with self._lock:
+            if self._phase not in ("baseline", "session"):
+                raise ParameterError(f"phase={self._phase}: only a running session can be paused")
+            self._feed.pause()
+            self._enter("paused", "Paused: nothing is sensed until you go on.")
 
     def resume(self) -> None:
         """Go on after a pause."""
-        if not self._paused:
-            raise ParameterError(f"phase={self._phase}: there is nothing to resume")
-        self._paused = False
-        self._feed.resume()
-        self._enter(self._running(self._now() or 0.0))
+        with self._lock:
+            if self._phase != "paused":
+                raise ParameterError(f"phase={self._phase}: there is nothing to resume")
+            self._feed.resume()
+            self._enter(self._running(self._now() or 0.0))
 
     def mark(self, text: str = "") -> None:
         """Mark this moment, with words or without."""
@@ -229,7 +235,10 @@ class LiveSession:
         """Show what is sensed, and keep nothing, until the session begins."""
         self._enter("setup")
         if self._feed.kind == "play":  # a file must not be used up
-            self._begin.wait()
+            stills = self._feed.stills(1)
+            while not self._begin.wait(STILL_S):
+                for still in stills:
+                    self._on_picture(still.view, time.monotonic(), still.image)
             return
         for _ in run(self._feed, self._config, Findings(), self._glimpse):
             if self._begin.is_set():
@@ -297,6 +306,9 @@ class LiveSession:
         self._pairs: dict[int, dict[int, FaceCue]] = {}
         self._heard: dict[int, VoiceCue] = {}
         self._sound_due = self._look_due = 0.0
+        size = round(HISTORY_S * self._config.dyad.rate_hz)
+        self._history: deque[dict[str, Any]] = deque(maxlen=size)  # for pages that come later
+        self._page_late: float | None = None  # share of a page's frames that came late
         self._delays = {name: messages.Delay() for name in ("picture", "cues", "label")}
 
     def _on_picture(self, view: int, t: float, image: U8) -> None:
@@ -310,7 +322,7 @@ class LiveSession:
             size = (round(width * zoom), round(height * zoom))
             small = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
         self._checks.see_picture(view, float(small[::8, ::8].mean()))
-        if self.board.shows_pictures and self._feed.kind != "browser":
+        if self.board.shows_pictures:
             colours = cv2.cvtColor(small, cv2.COLOR_RGB2BGR)
             done, jpeg = cv2.imencode(".jpg", colours, [cv2.IMWRITE_JPEG_QUALITY, PREVIEW_QUALITY])
             if done:
@@ -347,10 +359,11 @@ class LiveSession:
         self._tally.push(moment)
         self._delays["label"].add(time.monotonic() - self._feed.started - moment.t)
         self._listener = messages.listener_of(moment)
-        if not self._paused and not self._ending.is_set():
-            phase = self._running(moment.t)
-            if phase != self._phase or (phase == "baseline" and self._ticks_whole(moment.t)):
-                self._enter(phase)
+        with self._lock:
+            if self._phase != "paused" and not self._ending.is_set():
+                phase = self._running(moment.t)
+                if phase != self._phase or (phase == "baseline" and self._ticks_whole(moment.t)):
+                    self._enter(phase)
         if moment.advice is not None:
             self._last["advice"] = messages.advice(moment.advice)
             self.board.keep(self._last["advice"])
@@ -360,9 +373,11 @@ class LiveSession:
                 self._tally,
                 dropped=self._feed.dropped,
                 fps=self._feed.fps,
+                page_late=self._page_late,
                 latency_ms={name: delay.p95_ms for name, delay in self._delays.items()},
             )
             self.board.latest("state", self._last["state"])
+            self._history.append(messages.trace(moment))
 
     def _ticks_whole(self, t: float) -> bool:
         """Return whether a tick is on a whole second."""
@@ -395,18 +410,17 @@ class LiveSession:
         return "baseline" if t < self._baseline_until else "session"
 
     def _enter(self, phase: Phase, sentence: str = "") -> None:
-        self._phase, self._sentence = phase, sentence
-        t = self._now()
-        left = self._baseline_until - t if t is not None and phase == "baseline" else None
-        self.board.keep(
-            {
-                "type": "phase",
-                "phase": phase,
-                "t": t,
-                "left_s": None if left is None else round(max(left, 0.0), 1),
-                "sentence": sentence,
-            }
-        )
+        with self._lock:  # messages come in the order of the phases
+            self._phase, self._sentence = phase, sentence
+            t = self._now()
+            message = {"type": "phase", "phase": phase, "t": t, "left_s": self._left(t)}
+            self.board.keep({**message, "sentence": sentence})
+
+    def _left(self, t: float | None) -> float | None:
+        """Return what is left of the baseline, s; None outside of it."""
+        if t is None or self._phase != "baseline":
+            return None
+        return round(max(self._baseline_until - t, 0.0), 1)
 
     def _now(self) -> float | None:
         """Return the session's time in s, None while there is no session."""
@@ -431,6 +445,7 @@ class LiveSession:
         )
         self._about["consent"] = True
         self._begin.set()
+        self.board.keep({"type": "hello"})  # the server fills it in: what is kept, for all pages
 
     def _on_checkin(self, message: Mapping[str, Any]) -> None:
         calm = message.get("calm")
@@ -448,6 +463,9 @@ class LiveSession:
         t = message.get("t")
         if isinstance(t, (int, float)) and math.isfinite(t):
             self._delays["picture"].add(time.monotonic() - t)
+        late = message.get("late")
+        if isinstance(late, (int, float)) and 0 <= late <= 1:
+            self._page_late = float(late)
 
 
 class _Recorded:

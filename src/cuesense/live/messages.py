@@ -160,6 +160,14 @@ def state(moment: Moment, tally: Tally, **more: Any) -> dict[str, Any]:
     }
 
 
+def trace(moment: Moment) -> dict[str, Any]:
+    """Return both people's states, for the traces of a page that comes later."""
+    states = {
+        p.person: {name: number(p[name]) for name in ("arousal", "valence")} for p in moment.people
+    }
+    return {"t": moment.t, **states}
+
+
 def number(x: float, digits: int = 3) -> float | None:
     """Return a number as JSON holds it."""
     return round(float(x), digits) if math.isfinite(x) else None

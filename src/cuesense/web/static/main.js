@@ -23,6 +23,8 @@ const modes = createModes(() => {
 const session = createSession(() => modes.cue());
 const capture = createCapture(byId("own"), (bytes, most) => link.sendBytes(bytes, most), captureSaid, (on) => {
   byId("own").hidden = !on;
+  byId("stage").classList.toggle("is-own", on);
+  if (on) byId("stage").classList.add("has-picture");
 });
 let hello = null, phase = "connecting", ring = 0, awake = null;
 
@@ -115,9 +117,12 @@ document.addEventListener("visibilitychange", () => {
 const receive = {
   hello(message) {
     hello = message;
+    ping(); // until the first one nobody knows what this page's times mean
     stage.configure({ views: message.views, mirrored: message.capture !== "play" });
     setup.configure(message);
     setup.checks(message.checks);
+    const later = message.capture === "play" && message.phase === "setup";
+    byId("waiting").textContent = later ? "The recording plays once you begin." : "Waiting for the picture …";
     session.configure(message);
     const keeps = message.keep.picture || message.keep.sound;
     byId("kept").textContent = kept(message.keep);
@@ -258,4 +263,5 @@ byId("end-now").addEventListener("click", () => {
   byId("end").close();
 });
 
-setInterval(() => send({ type: "ping", at: pageMs() }), PING_MS);
+const ping = () => send({ type: "ping", at: pageMs() });
+setInterval(ping, PING_MS);

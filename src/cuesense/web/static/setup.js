@@ -41,7 +41,8 @@ export function createSetup(send, across) {
     options = hello.views > 1
       ? [["A", "First camera"], ["B", "Second camera"], ["auto", "Not sure yet"]]
       : [[left, "Left person"], [right, "Right person"], ["auto", "Not sure yet"]];
-    const taken = chosen() || { A: "left", B: "right" }[hello.views > 1 ? null : hello.listener] || hello.listener || "auto";
+    const seat = { A: "left", B: "right" }[hello.listener]; // one picture: A is on its left
+    const taken = chosen() || (hello.views === 1 && seat) || hello.listener || "auto";
     byId("listeners").replaceChildren(...options.map(([value, text]) => {
       const label = document.createElement("label"), input = document.createElement("input"), span = document.createElement("span");
       Object.assign(input, { type: "radio", name: "listener", value, checked: value === taken });
@@ -69,7 +70,6 @@ export function createSetup(send, across) {
 
   /** Lay a button over each face: "that is me". The radio buttons do the same by keyboard. */
   function faces(message, views) {
-    if (message.view !== 0 && views === 1) return;
     const seen = message.faces;
     const middle = (face) => face.box[0] + face.box[2] / 2;
     const own = buttons.filter((b) => Number(b.dataset.view) === message.view);
@@ -113,6 +113,7 @@ export function createSetup(send, across) {
     const text = JSON.stringify(items);
     if (list.dataset.items === text) return; // nothing new: nothing for a screen reader to repeat
     list.dataset.items = text;
+    byId("checks").hidden = !items.length;
     list.replaceChildren(...items.map(({ what, state, sentence }) => {
       const item = document.createElement("li"), words = document.createElement("span");
       words.textContent = sentence || `${what} is fine`;

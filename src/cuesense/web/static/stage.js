@@ -26,7 +26,7 @@ export function createStage(send) {
     svg.setAttribute("preserveAspectRatio", "none");
     svg.setAttribute("aria-hidden", "true");
     element.append(canvas, svg);
-    const paint = canvas.getContext("2d", { alpha: false });
+    const paint = canvas.getContext("2d");
     return { element, canvas, paint, svg, next: null, marks: new Map() };
   }
 
@@ -68,6 +68,7 @@ export function createStage(send) {
         v.canvas.height = bitmap.height;
       }
       v.paint.drawImage(bitmap, 0, 0);
+      root.classList.add("has-picture");
       bitmap.close();
       send({ type: "seen", view: index, t, late: frames.late() });
     });

@@ -1,6 +1,6 @@
 // Two calm lines over the last two minutes, in SD of each person's own usual.
 
-const SPAN_S = 120, BREAK_S = 1.0, LEFT = 72, RIGHT = 10, TOP = 8, BOTTOM = 20;
+const SPAN_S = 120, CALM_S = 0.8, BREAK_S = 1.0, LEFT = 72, RIGHT = 10, TOP = 8, BOTTOM = 20;
 const SVG = "http://www.w3.org/2000/svg";
 const ENDS = { arousal: ["activated", "calm"], valence: ["pleasant", "unpleasant"] };
 
@@ -49,16 +49,31 @@ function draw(svg, column, rows) {
   }
   for (const who of ["A", "B"]) {
     add(svg, "path", { class: `line ${who}`, d: line(rows, who, column, x, y) });
-    const last = rows.at(-1)?.[who][column] ?? null;
+    const last = rows.length ? calmed(rows, rows.length - 1, who, column) : null;
     if (last !== null) add(svg, "circle", { class: `dot ${who}`, cx: x(now), cy: y(last), r: 3.4 });
   }
+}
+
+/** The mean of what is known within CALM_S of row `i`; null where nothing is known at it. */
+function calmed(rows, i, who, column) {
+  if (rows[i][who][column] === null) return null;
+  let sum = 0, n = 0;
+  for (const step of [-1, 1]) {
+    for (let j = step > 0 ? i : i - 1; rows[j] && Math.abs(rows[j].t - rows[i].t) <= CALM_S; j += step) {
+      const value = rows[j][who][column];
+      if (value === null) break; // never across a gap
+      sum += value;
+      n += 1;
+    }
+  }
+  return sum / n;
 }
 
 /** One piece per unbroken run: what is missing stays a gap. */
 function line(rows, who, column, x, y) {
   let d = "", pen = "M", last = -Infinity;
-  for (const row of rows) {
-    const value = row[who][column];
+  for (const [i, row] of rows.entries()) {
+    const value = calmed(rows, i, who, column);
     if (value === null) {
       pen = "M";
       continue;
