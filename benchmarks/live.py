@@ -211,7 +211,7 @@ def session(url: str, folder: Path, minutes: float) -> dict[str, Any]:
     found["apart_ms"] = 1000 * float(np.quantile(np.diff(arrived[len(arrived) // 4 :]), 0.95))
     for name in ("picture", "cues", "label"):
         values = [s["latency_ms"][name] for s in late if s["latency_ms"][name] is not None]
-        found[f"{name}_ms"] = float(np.max(values)) if values else np.nan
+        found[f"{name}_ms"] = float(np.median(values)) if values else np.nan
     missed = [s["page_late"] for s in late if s["page_late"] is not None]
     found["page_late"] = float(np.median(missed)) if missed else np.nan
     meta = json.loads((out / "session.json").read_text())

@@ -18,8 +18,9 @@ import devices
 from cuesense.capture import Health, LiveFeed, open_live, open_source, play
 from cuesense.capture import microphone as microphones
 from cuesense.capture.browser import BrowserFeed, decode
-from cuesense.capture.live import LiveSource, PicturePort, SoundPort, letterbox
+from cuesense.capture.live import LiveSource
 from cuesense.capture.paced import Paced
+from cuesense.capture.ports import PicturePort, SoundPort, letterbox
 from cuesense.config import Capture, Config, Live
 from cuesense.errors import DeviceError, ParameterError
 from cuesense.types import AudioBlock, Event, Lull, Packet, VideoFrame

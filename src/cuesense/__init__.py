@@ -11,10 +11,15 @@ one by one. Importing this package loads nothing heavy.
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from cuesense.errors import CuesenseError
+
+# From some version on the runtime of the voice models looks up its vendor's telemetry host, all the
+# time, and only this variable stops it. It must be there before the runtime is loaded.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 if TYPE_CHECKING:
     from cuesense.capture import open_source

@@ -12,7 +12,7 @@ import numpy as np
 
 from cuesense.capture import Health
 from cuesense.capture.clock import OtherClock
-from cuesense.capture.live import PicturePort, SoundPort
+from cuesense.capture.ports import PicturePort, SoundPort
 from cuesense.config import Live as Settings
 from cuesense.types import F32, U8
 

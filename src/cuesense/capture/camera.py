@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import sys
 import threading
 import time
@@ -14,7 +15,7 @@ import cv2
 import numpy as np
 
 from cuesense.capture import Health
-from cuesense.capture.live import PicturePort, SoundPort
+from cuesense.capture.ports import PicturePort, SoundPort
 from cuesense.config import Live as Settings
 from cuesense.errors import ParameterError
 
@@ -51,8 +52,12 @@ def resolve(name: str) -> int | str:
     """
     if name.isdigit():
         return int(name)
-    if "/" in name:
+    if "://" in name:
         return name
+    if "/" in name:
+        # By its number it is opened as a camera, by its name it might be taken for a film.
+        node = re.fullmatch(r"/dev/video(\d+)", os.path.realpath(name))
+        return int(node[1]) if node else name
     known = list_cameras()
     for number, title in known:
         if name.lower() in title.lower():

@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 
 from cuesense.capture import Health
-from cuesense.capture.live import PicturePort, SoundPort
+from cuesense.capture.ports import PicturePort, SoundPort
 from cuesense.config import Live as Settings
 from cuesense.errors import DeviceError
 

@@ -448,6 +448,8 @@ class LiveSession:
         self.board.keep({"type": "hello"})  # the server fills it in: what is kept, for all pages
 
     def _on_checkin(self, message: Mapping[str, Any]) -> None:
+        if self._phase in ("ending", "ended", "failed"):
+            raise ParameterError(f"phase={self._phase}: it is too late for a check-in")
         calm = message.get("calm")
         if not isinstance(calm, (int, float)) or not 0 <= calm <= 10:
             raise ParameterError(f"calm={calm!r} must be a number from 0 to 10")

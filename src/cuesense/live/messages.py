@@ -118,9 +118,9 @@ class Tally:
 
 
 class Delay:
-    """How late something was, over the last `size` times."""
+    """How late something was, over the last `size` times (of cues: some 15 s)."""
 
-    def __init__(self, size: int = 200) -> None:
+    def __init__(self, size: int = 2000) -> None:
         self._seen: deque[float] = deque(maxlen=size)
 
     def add(self, seconds: float) -> None:
@@ -162,7 +162,7 @@ def state(moment: Moment, tally: Tally, **more: Any) -> dict[str, Any]:
 
 def trace(moment: Moment) -> dict[str, Any]:
     """Return both people's states, for the traces of a page that comes later."""
-    states = {
+    states: dict[str, Any] = {
         p.person: {name: number(p[name]) for name in ("arousal", "valence")} for p in moment.people
     }
     return {"t": moment.t, **states}
