@@ -24,8 +24,7 @@ from cuesense.types import F32, F64, AudioBlock, Reason, VoiceCue
 MIN_RATE: Final = 8_000
 MAX_RATE: Final = 192_000
 HOP_S: Final = HOP / RATE
-CHUNK: Final = 8 * HOP  # each SwiftF0 call repeats 21 hops of context: smaller chunks cost more
-SHORT_CHUNK: Final = 6 * HOP  # below 11025 Hz, where the resampler answers later
+CHUNK: Final = 6 * HOP  # each SwiftF0 call repeats 21 hops of context: smaller chunks cost more
 VAD_HOPS: Final = 2  # per window of the voice activity model, which answers one window late
 HOLD: Final = 9  # hops; a nucleus is decided by the time that its F0 is there (10 hops later)
 JITTER_S: Final = 0.05  # s; a timestamp off by more is a gap
@@ -166,7 +165,6 @@ class _Stretch:
         if rate != RATE:
             # The lower quality is flat up to 6 kHz and answers sooner.
             self._soxr = ResampleStream(rate, RATE, len(channels), dtype="float32", quality="LQ")
-        self._chunk = CHUNK if rate >= 11_025 else SHORT_CHUNK
         self._pending: F32 = np.zeros((0, len(channels)), np.float32)
         self._seen = 0  # samples at `rate`
         self._times: list[float] = []  # of hops whose centre was pushed but not yet returned
@@ -211,9 +209,9 @@ class _Stretch:
     def _whole_chunks(self, samples: F32) -> list[F64]:
         """Add samples at 16 kHz and analyse the chunks that are full now."""
         pending = np.concatenate([self._pending, samples])
-        cuts = range(0, len(pending) - self._chunk + 1, self._chunk)
-        parts = [self._analyse(pending[i : i + self._chunk], last=False) for i in cuts]
-        self._pending = pending[len(cuts) * self._chunk :]
+        cuts = range(0, len(pending) - CHUNK + 1, CHUNK)
+        parts = [self._analyse(pending[i : i + CHUNK], last=False) for i in cuts]
+        self._pending = pending[len(cuts) * CHUNK :]
         return parts
 
     def _analyse(self, chunk: F32, *, last: bool) -> F64:
