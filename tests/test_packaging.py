@@ -20,6 +20,10 @@ def test_the_wheel_is_complete_and_holds_no_weights(tmp_path: Path) -> None:
         "cuesense/report/template.html.j2",
         "cuesense/report/report.css",
         "cuesense/report/report.js",
+        "cuesense/feedback/rules.toml",
+        "cuesense/web/static/index.html",
+        "cuesense/web/static/live.css",
+        "cuesense/web/static/main.js",
         "cuesense/_data/models/manifest.toml",
         "cuesense/_data/models/face_landmarker/MODEL_CARD.md",
         "cuesense/_data/samples/dyad.mp4",
@@ -27,6 +31,8 @@ def test_the_wheel_is_complete_and_holds_no_weights(tmp_path: Path) -> None:
         "cuesense/_data/samples/dyad.truth.csv",
     ):
         assert needed in names
+    static = ROOT / "src" / "cuesense" / "web" / "static"
+    assert names >= {f"cuesense/web/static/{p.name}" for p in static.iterdir()}
     assert not [n for n in names if n.endswith((".task", ".onnx", ".tflite"))]
     assert {n for n in names if n.endswith(".py")} >= {
         str(p.relative_to(ROOT / "src")) for p in (ROOT / "src").rglob("*.py")

@@ -151,3 +151,17 @@ def test_bouts_are_labelled_as_scripted_and_a_wrong_partner_is_worse(
         for k in np.linspace(least, len(mode) - least, 20)
     ]
     assert np.nanmedian(wrong) <= true["right"] - 0.2
+
+
+def test_a_few_sentences_are_said_after_the_baseline_each_in_the_mode_it_is_for(
+    sample_session: Session,
+) -> None:
+    events = sample_session.events.to_pandas()
+    said = events[events["kind"] == "advice"]
+    assert 2 <= len(said) <= 6, "mostly nothing is said"
+    assert said["t"].min() > sample_session.meta["baseline"]["B"]["end_s"]
+    assert np.diff(said["t"]).min() >= 20.0
+    assert set(said["person"]) == {"B"}
+    state = sample_session.state.to_pandas(["t", "label"])
+    at = np.searchsorted(state["t"], said["t"] + 1e-6) - 1
+    assert set(state["label"].to_numpy()[at]) <= set(schema.MODES)

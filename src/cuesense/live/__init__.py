@@ -8,10 +8,8 @@ waits for the other.
 
 from __future__ import annotations
 
-import math
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -19,32 +17,20 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final, Literal
 
-import numpy as np
-
 from cuesense.board import Board
 from cuesense.capture import LiveFeed, Source, SourceInfo
 from cuesense.config import Config
 from cuesense.errors import CuesenseError, OutputError, ParameterError
 from cuesense.journal import Journal, finish
-from cuesense.live import messages
-from cuesense.live.checks import Checks, as_messages
+from cuesense.live.view import View
 from cuesense.pipeline import Findings, run
 from cuesense.recording import Recorder
-from cuesense.types import U8, Event, FaceCue, Moment, Packet, VideoFrame, VoiceCue
+from cuesense.types import Event, Moment, Packet, VideoFrame
 
 Phase = Literal["setup", "starting", "baseline", "session", "paused", "ending", "ended", "failed"]
 
-PREVIEW_SIDE: Final = 640
-"""px; pictures are shown no larger than this."""
-PREVIEW_QUALITY: Final = 75
-CHECK_S: Final = 0.5
-"""s between looks at devices and checks."""
-SOUND_S: Final = 0.1
-"""s between messages on the sound."""
 STILL_S: Final = 0.5
 """s between showings of a recording's picture before it is played: pages come and go."""
-HISTORY_S: Final = 120.0
-"""s of states that a page shows."""
 FULL_S: Final = 60.0
 """s that the end of a session waits for space on a full disk."""
 NOTE_LENGTH: Final = 500
@@ -99,14 +85,13 @@ class LiveSession:
         self._about: dict[str, Any] = {"checkins": [], "capture": feed.kind}
         self._phase: Phase = "setup"
         self._sentence = ""
-        self._last: dict[str, Any] = {"state": None, "advice": None, "checks": [], "health": []}
         self._baseline_until = config.baseline.start_s + config.baseline.duration_s
         self._report: Path | None = None
         self._thread = threading.Thread(target=self._run, name="sensing")
         self._journal: Journal | None = None
         self._recorder: Recorder | None = None
         self._unrecorded = ""  # why nothing is recorded that should be
-        self._restart_view()
+        self._view = View(self.board, feed, config)
 
     # What watchers see and say
 
@@ -122,8 +107,8 @@ class LiveSession:
 
     def hello(self) -> dict[str, Any]:
         """Return all that a watcher must know to draw itself, at any moment."""
-        advice = self._last["advice"]
-        now = self._now()
+        view, now = self._view, self._now()
+        advice = view.advice
         current = advice is not None and now is not None and now < advice["until"]
         choice = self._choice or Choice()
         return {
@@ -133,17 +118,17 @@ class LiveSession:
             "sentence": self._sentence,
             "capture": self._feed.kind,
             "views": self._feed.info.views,
-            "listener": self._listener or self._config.people.listener,
+            "listener": view.listener or self._config.people.listener,
             "baseline_s": self._config.baseline.duration_s,
             "t": now,
             "left_s": self._left(now),
-            "history": list(self._history),
+            "history": list(view.history),
             "keep": {"picture": choice.keep_picture, "sound": choice.keep_sound},
             "can_keep": self._feed.kind != "play",
             "folder": str(self._folder),
-            "health": self._last["health"],
-            "checks": self._last["checks"],
-            "state": self._last["state"],
+            "health": view.trouble,
+            "checks": view.checks,
+            "state": view.state,
             "advice": advice if current else None,
         }
 
@@ -161,7 +146,7 @@ class LiveSession:
             "resume": lambda _: self.resume(),
             "mark": lambda m: self.mark(_words(m, "text")),
             "checkin": self._on_checkin,
-            "seen": self._on_seen,
+            "seen": lambda m: self._view.seen(m),
             "end": lambda _: self.end(),
         }
         kind = str(message.get("type"))
@@ -213,7 +198,7 @@ class LiveSession:
 
     def moments(self) -> Iterator[Moment]:
         """Sense in the calling thread; yield the session's moments as they come."""
-        self._feed.on_picture = self._on_picture
+        self._feed.on_picture = lambda *picture: self._view.picture(*picture)
         if not self._begin.is_set():
             self._rehearse()
         if self._choice is None:
@@ -238,23 +223,25 @@ class LiveSession:
             stills = self._feed.stills(1)
             while not self._begin.wait(STILL_S):
                 for still in stills:
-                    self._on_picture(still.view, time.monotonic(), still.image)
+                    self._view.picture(still.view, time.monotonic(), still.image)
             return
-        for _ in run(self._feed, self._config, Findings(), self._glimpse):
+        for _ in run(self._feed, self._config, Findings(), self._view.glimpse):
             if self._begin.is_set():
                 return
-            self._look_after()
+            self._view.setup()
 
     def _sense(self, choice: Choice) -> Iterator[Moment]:
         self._enter("starting", "Getting ready …")
-        self._restart_view()
+        self._view = View(self.board, self._feed, self._config)
         config = self._config.with_listener(choice.listener)
         findings = Findings()
         with Journal(self._folder, self._feed.info, config, findings) as journal:
             journal.about = self._about
             self._journal = journal
             with ExitStack() as recording:
-                for sensed in run(self._source(choice, recording), config, findings, self._glimpse):
+                for sensed in run(
+                    self._source(choice, recording), config, findings, self._view.glimpse
+                ):
                     if self._ending.is_set():  # perhaps before the feed had begun
                         self._feed.stop()
                     moment = self._with_events(sensed)
@@ -299,54 +286,6 @@ class LiveSession:
 
     # What comes while sensing
 
-    def _restart_view(self) -> None:
-        self._listener: str | None = None
-        self._tally = messages.Tally()
-        self._checks = Checks()
-        self._pairs: dict[int, dict[int, FaceCue]] = {}
-        self._heard: dict[int, VoiceCue] = {}
-        self._sound_due = self._look_due = 0.0
-        size = round(HISTORY_S * self._config.dyad.rate_hz)
-        self._history: deque[dict[str, Any]] = deque(maxlen=size)  # for pages that come later
-        self._page_late: float | None = None  # share of a page's frames that came late
-        self._delays = {name: messages.Delay() for name in ("picture", "cues", "label")}
-
-    def _on_picture(self, view: int, t: float, image: U8) -> None:
-        """Show a picture at once, from the camera's own thread."""
-        import cv2
-
-        small = image
-        zoom = PREVIEW_SIDE / max(image.shape[:2])
-        if zoom < 1:
-            height, width = image.shape[:2]
-            size = (round(width * zoom), round(height * zoom))
-            small = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
-        self._checks.see_picture(view, float(small[::8, ::8].mean()))
-        if self.board.shows_pictures:
-            colours = cv2.cvtColor(small, cv2.COLOR_RGB2BGR)
-            done, jpeg = cv2.imencode(".jpg", colours, [cv2.IMWRITE_JPEG_QUALITY, PREVIEW_QUALITY])
-            if done:
-                self.board.latest(f"picture{view}", messages.picture(view, t, jpeg.tobytes()))
-
-    def _glimpse(self, cue: FaceCue | VoiceCue) -> None:
-        """Show a cue long before the moment that it becomes part of."""
-        self._checks.see(cue)
-        captured = self._feed.started + cue.t
-        self._delays["cues"].add(time.monotonic() - captured)
-        if not len(self.board):
-            return
-        if isinstance(cue, VoiceCue):
-            self._heard[cue.channel] = cue
-            if cue.t >= self._sound_due:
-                self._sound_due = cue.t + SOUND_S
-                self.board.latest("sound", messages.sound(captured, self._heard))
-            return
-        view = cue.seat if self._feed.info.views == 2 else 0
-        pair = self._pairs.setdefault(view, {})
-        pair[cue.seat] = cue
-        if all(other.t == cue.t for other in pair.values()):
-            self.board.latest(f"faces{view}", messages.faces(view, captured, list(pair.values())))
-
     def _with_events(self, moment: Moment) -> Moment:
         """Add what happened outside the picture and the sound."""
         with self._lock:
@@ -355,56 +294,20 @@ class LiveSession:
         return replace(moment, events=(*moment.events, *extra)) if extra else moment
 
     def _tell(self, moment: Moment) -> None:
-        self._look_after()
-        self._tally.push(moment)
-        self._delays["label"].add(time.monotonic() - self._feed.started - moment.t)
-        self._listener = messages.listener_of(moment)
+        recording = self._recorder.problem if self._recorder else self._unrecorded
+        disk = self._journal.problem if self._journal else ""
+        self._view.look_after((("disk", disk), ("recording", recording)))
+        self._view.moment(moment)
         with self._lock:
-            if self._phase != "paused" and not self._ending.is_set():
-                phase = self._running(moment.t)
-                if phase != self._phase or (phase == "baseline" and self._ticks_whole(moment.t)):
-                    self._enter(phase)
-        if moment.advice is not None:
-            self._last["advice"] = messages.advice(moment.advice)
-            self.board.keep(self._last["advice"])
-        if moment.dyad is not None:
-            self._last["state"] = messages.state(
-                moment,
-                self._tally,
-                dropped=self._feed.dropped,
-                fps=self._feed.fps,
-                page_late=self._page_late,
-                latency_ms={name: delay.p95_ms for name, delay in self._delays.items()},
-            )
-            self.board.latest("state", self._last["state"])
-            self._history.append(messages.trace(moment))
+            if self._phase == "paused" or self._ending.is_set():
+                return
+            phase = self._running(moment.t)
+            if phase != self._phase or (phase == "baseline" and self._ticks_whole(moment.t)):
+                self._enter(phase)
 
     def _ticks_whole(self, t: float) -> bool:
         """Return whether a tick is on a whole second."""
         return abs(t - round(t)) < 0.5 / self._config.grid.rate_hz
-
-    def _look_after(self) -> None:
-        """Look at devices and checks now and then; tell what changed."""
-        now = time.monotonic()
-        if now < self._look_due:
-            return
-        self._look_due = now + CHECK_S
-        health = self._feed.health
-        if self._phase == "setup":
-            self._last["checks"] = as_messages(self._checks.setup(health))
-            self.board.latest("checks", {"type": "checks", "items": self._last["checks"]})
-            return
-        items = as_messages(self._checks.session(health)) + [
-            {"what": what, "state": "bad", "sentence": sentence}
-            for what, sentence in (
-                ("disk", self._journal.problem if self._journal else ""),
-                ("recording", self._recorder.problem if self._recorder else self._unrecorded),
-            )
-            if sentence
-        ]
-        if items != self._last["health"]:
-            self._last["health"] = items
-            self.board.keep({"type": "health", "items": items})
 
     def _running(self, t: float) -> Phase:
         return "baseline" if t < self._baseline_until else "session"
@@ -460,14 +363,6 @@ class LiveSession:
             "note": _words(message, "note"),
         }
         self._about["checkins"].append(entry)
-
-    def _on_seen(self, message: Mapping[str, Any]) -> None:
-        t = message.get("t")
-        if isinstance(t, (int, float)) and math.isfinite(t):
-            self._delays["picture"].add(time.monotonic() - t)
-        late = message.get("late")
-        if isinstance(late, (int, float)) and 0 <= late <= 1:
-            self._page_late = float(late)
 
 
 class _Recorded:
