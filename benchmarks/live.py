@@ -260,74 +260,28 @@ def bare(url: str, seconds: float) -> dict[str, float]:
     return {"fps": pictures / wall, "cores": (sum(this.cpu_times()[:2]) - cpu) / wall}
 
 
-def skew_ms(folder: Path, seconds: float = 15.0) -> float:
-    """Return how much later the microphone hears than the camera sees what happens at once.
+def skew_ms(seconds: float = 15.0) -> float:
+    """Return how much later sound is timed than the picture, ms.
 
-    A lamp and a tone go on at the same moment; the lamp's is when its first picture was sent.
+    A lamp and a tone go on at the same moment. The camera's rate is no whole number of pictures
+    per second, so that the lamp goes on at any time between two of them.
     """
     from cuesense.capture import open_live
+    from cuesense.capture.skew import Skew
     from cuesense.config import Config
-    from cuesense.types import AudioBlock, VideoFrame
 
-    rate, lit = 48_000, [devices.jpeg(np.full((360, 640, 3), v, np.uint8)) for v in (0, 255)]
-    sent: list[float] = []
-
-    def lamp(t: float) -> bytes:
-        on = t % 1.0 < 0.3
-        if on and (not sent or t - sent[-1] > 0.5):
-            sent.append(t)
-        return lit[on]
-
-    player = subprocess.Popen(
-        ["pacat", "--latency-msec=10", "--format=float32le", f"--rate={rate}", "--channels=1"],
-        stdin=subprocess.PIPE,
-    )
-    ended = threading.Event()
-    tones: list[float] = []
-
-    def speak() -> None:
-        assert player.stdin is not None
-        due = time.monotonic()
-        while not ended.is_set():
-            t = due + np.arange(rate // 200) / rate
-            on = t % 1.0 < 0.3
-            if on.any() and (not tones or t[0] - tones[-1] > 0.5):
-                tones.append(float(t[np.argmax(on)]))
-            samples = (0.3 * np.sin(2 * np.pi * 440 * t) * on + 1e-4).astype(np.float32)
-            player.stdin.write(samples.tobytes())
-            player.stdin.flush()
-            due += 0.005
-            ended.wait(max(due - time.monotonic(), 0))
-
-    speaker = threading.Thread(target=speak)
-    speaker.start()
-    seen: list[float] = []
-    heard: list[float] = []
-    with devices.WebCamera(lamp) as view, open_live([view.url], [], Config()) as feed:
+    skew = Skew()
+    with (
+        devices.tone() as tone,
+        devices.WebCamera(devices.lamp(), fps=29.3) as camera,
+        open_live([camera.url], [], Config()) as feed,
+    ):
+        assert tone.poll() is None
         for packet in feed.packets():
-            t0 = packet.t + feed.started
-            if isinstance(packet, VideoFrame):
-                if packet.image.mean() > 128 and (not seen or t0 - seen[-1] > 0.5):
-                    seen.append(t0)
-            elif isinstance(packet, AudioBlock):
-                loud = np.abs(packet.samples[:, 0]) > 0.1
-                if loud.any():
-                    t1 = t0 + int(np.argmax(loud)) / rate
-                    if not heard or t1 - heard[-1] > 0.5:
-                        heard.append(t1)
+            skew.push(packet)
             if packet.end > seconds:
                 break
-    ended.set()
-    speaker.join()
-    player.kill()
-    lamp_late = _median_late(seen[3:], sent)
-    tone_late = _median_late(heard[3:], tones)
-    return 1000 * (tone_late - lamp_late)
-
-
-def _median_late(seen: list[float], true: list[float]) -> float:
-    at = np.array(true)
-    return float(np.median([t - at[np.argmin(np.abs(at - t))] for t in seen]))
+    return skew.ms
 
 
 def section(minutes: float, folder: Path) -> Iterator[str]:
@@ -337,7 +291,7 @@ def section(minutes: float, folder: Path) -> Iterator[str]:
     rows: dict[str, dict[str, Any]] = {}
     peers: dict[str, dict[str, float]] = {}
     with devices.sound_server(folder) as server, Loop(server, speech(folder)):
-        skew = skew_ms(folder)
+        skew = skew_ms()
         sizes = [(1280, 720)] if minutes >= 10 else [(1280, 720), (640, 480)]
         for size in sizes:
             name = f"{size[0]}x{size[1]}"

@@ -13,7 +13,7 @@ import threading
 import time
 import wave
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Self
@@ -41,14 +41,23 @@ def grey(size: tuple[int, int] = (640, 360)) -> Scene:
     return lambda t: image
 
 
-def film(recording: Path, seconds: float, size: tuple[int, int] | None = None) -> Scene:
-    """Return a scene that plays the first seconds of a recording over and over, from now on."""
+def film(
+    recording: Path,
+    seconds: float,
+    size: tuple[int, int] | None = None,
+    across: tuple[float, float] = (0.0, 1.0),
+) -> Scene:
+    """Return a scene that plays the first seconds of a recording over and over, from now on.
+
+    `across` cuts a part of the picture out, from left to right.
+    """
     frames = []
     with av.open(str(recording)) as container:
         for frame in container.decode(video=0):
             if frame.time is None or frame.time >= seconds:
                 break
-            image = np.asarray(frame.to_ndarray(format="rgb24"), np.uint8)
+            left, right = (round(share * frame.width) for share in across)
+            image = np.asarray(frame.to_ndarray(format="rgb24"), np.uint8)[:, left:right]
             small = image if size is None else cv2.resize(image, size)
             frames.append((frame.time, jpeg(np.asarray(small, np.uint8))))
     times = np.array([t for t, _ in frames])
@@ -59,6 +68,53 @@ def film(recording: Path, seconds: float, size: tuple[int, int] | None = None) -
         return frames[max(int(np.searchsorted(times, at, "right")) - 1, 0)][1]
 
     return scene
+
+
+ON_S = 0.3
+"""s of each second that the lamp and the tone are on."""
+
+
+def lamp(size: tuple[int, int] = (640, 360)) -> Scene:
+    """Return a scene with a lamp that goes on at whole seconds of our clock."""
+    dark, light = (jpeg(np.full((size[1], size[0], 3), v, np.uint8)) for v in (0, 255))
+    return lambda t: light if t % 1.0 < ON_S else dark
+
+
+@contextmanager
+def tone(rate: int = 48_000) -> Iterator[subprocess.Popen[bytes]]:
+    """Play a tone that goes on at whole seconds of our clock into the sound server."""
+    player = subprocess.Popen(
+        ["pacat", "--latency-msec=10", "--format=float32le", f"--rate={rate}", "--channels=1"],
+        stdin=subprocess.PIPE,
+    )
+    ended = threading.Event()
+    assert player.stdin is not None
+    write, flush = player.stdin.write, player.stdin.flush
+
+    def speak() -> None:
+        due = time.monotonic()
+        while not ended.is_set():
+            t = due + np.arange(rate // 200) / rate
+            samples = 0.3 * np.sin(2 * np.pi * 440 * t) * (t % 1.0 < ON_S) + 1e-4
+            try:
+                write(samples.astype(np.float32).tobytes())
+                flush()
+            except OSError:
+                return  # the server was unplugged
+            due += 0.005
+            ended.wait(max(due - time.monotonic(), 0))
+
+    speaker = threading.Thread(target=speak)
+    speaker.start()
+    try:
+        yield player
+    finally:
+        ended.set()
+        player.kill()
+        speaker.join()
+        with suppress(OSError):
+            player.stdin.close()
+        player.wait()
 
 
 def noise(path: Path, seconds: float = 30.0, rate: int = 48_000) -> Path:

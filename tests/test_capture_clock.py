@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from cuesense.capture.clock import BROKEN_S, OtherClock, SampleClock
+from cuesense.capture.skew import Skew
+from cuesense.types import AudioBlock, Packet, VideoFrame
 
 RATE, PIECE = 48_000, 480
 
@@ -82,3 +84,31 @@ def test_another_clock_that_drifts_is_followed() -> None:
         there = i * 0.5
         clock.push(there, there * (1 + 100e-6) + 5.0)
     assert clock.at(999.5) == pytest.approx(999.5 * (1 + 100e-6) + 5.0, abs=0.007)
+
+
+def test_claps_tell_how_far_sound_and_picture_are_apart() -> None:
+    rng, rate, fps, late = np.random.default_rng(8), 16_000, 30.0, 0.04
+    claps = [1.013, 2.47, 3.9, 5.21, 6.06]
+    skew = Skew()
+    packets: list[Packet] = []
+    for i in range(int(8 * fps)):
+        t = i / fps
+        image = rng.integers(100, 104, (36, 64, 3)).astype(np.uint8)
+        if any(c <= t < c + 0.1 for c in claps):
+            image[:, :32] = 250
+        packets.append(VideoFrame(t, image, i))
+    for i in range(8 * 50):
+        at = i / 50 + np.arange(rate // 50) / rate
+        samples = rng.normal(0, 0.002, len(at))
+        for c in claps:
+            since = at - (c + late)
+            samples += np.where(since >= 0, 0.5 * np.exp(-np.clip(since, 0, None) / 0.02), 0.0)
+        packets.append(AudioBlock(i / 50, samples.astype(np.float32)[:, None], rate))
+    for packet in sorted(packets, key=lambda p: p.end):
+        skew.push(packet)
+    assert len(skew.pairs_s) == len(claps)
+    assert skew.ms == pytest.approx(1000 * late, abs=10)
+
+
+def test_without_claps_nothing_is_claimed() -> None:
+    assert np.isnan(Skew().ms)

@@ -6,7 +6,7 @@ import io
 import signal
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -272,6 +272,36 @@ def test_a_session_that_fails_says_so(clip: Path, tmp_path: Path) -> None:
     assert isinstance(page.session.error, OutputError)
     assert str(folder) in sentence
     assert "choose another folder" in sentence
+
+
+def test_a_camera_and_a_microphone_each(
+    sample: Path, microphone: SoundServer, tmp_path: Path
+) -> None:
+    halves = ((0.0, 0.5), (0.5, 1.0))
+    with ExitStack() as stack:
+        left, right = (
+            stack.enter_context(WebCamera(devices.film(sample, 3.0, across=half)))
+            for half in halves
+        )
+        # Two names of one server: both microphones hear the same.
+        feed = open_live([left.url, right.url], ["pulse", "default"], SHORT)
+        folder = tmp_path / "session"
+        page = stack.enter_context(watched(feed, folder))
+        page.phase("setup")
+        seats: set[int] = set()
+        while seats != {0, 1}:
+            message = page.until("faces", lambda m: m["faces"])
+            assert [face["seat"] for face in message["faces"]] == [message["view"]]
+            seats.add(message["view"])
+        page.begin(listener="B")
+        page.until("state", lambda m: m["t"] > 3.0)
+    session = Session(folder)
+    source = session.meta["source"]
+    assert (source["views"], len(source["rate"])) == (2, 2)
+    assert session.meta["people"]["B"]["role"] == "listener"
+    for person in ("A", "B"):
+        assert session.meta["coverage"][person]["face"] > 0.8, session.meta["coverage"]
+        assert np.isfinite(session.timeline.of(person, ["loudness_db"])["loudness_db"]).any()
 
 
 # ---- recording ----------------------------------------------------------------------------------

@@ -192,6 +192,11 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument(
         "--preview", type=Path, metavar="DIR", help="also write a picture of each camera there"
     )
+    p.add_argument(
+        "--clap",
+        action="store_true",
+        help="also measure sound against picture: clap before the camera",
+    )
     return top
 
 
@@ -268,6 +273,9 @@ def _live(options: argparse.Namespace) -> int:
                 _stream(session)
             else:
                 _attend(session, choice, options, browser)
+    except KeyboardInterrupt:  # the second one
+        print(f"\ncuesense: what was sensed is kept: cuesense report {folder}", file=sys.stderr)
+        return INTERRUPTED
     finally:
         with suppress(OSError):
             folder.rmdir()  # only if nothing was written
@@ -288,7 +296,11 @@ def _stream(session: LiveSession) -> None:
         signal.signal(name, lambda *_: session.end())
     try:
         for moment in session.moments():
-            print(moment_line(moment), flush=True)
+            try:
+                print(moment_line(moment), flush=True)
+            except BrokenPipeError:  # whoever read has gone; what was sensed is finished
+                sys.stdout = open(os.devnull, "w", encoding="utf-8")
+                session.end()
     except CuesenseError as error:
         session.error = error  # told by the caller, as that of a session in its own thread
 
@@ -463,6 +475,9 @@ def _doctor(options: argparse.Namespace) -> int:
         style = {"ok": "green", "warning": "yellow", "failed": "red"}[finding.state]
         table.add_row(finding.what, f"[{style}]{finding.state}[/]", finding.detail)
     Console().print(table)
+    if options.clap:
+        print(f"Clap before the camera, once a second, for {doctor.CLAP_S:.0f} s …", flush=True)
+        print(doctor.clap().detail)
     if options.preview is not None:
         for path in doctor.preview(options.preview):
             print(f"Preview: {path.resolve()}")

@@ -7,7 +7,7 @@ import platform
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -37,6 +37,12 @@ IMPORT_S = 120.0
 """s after which an import counts as hanging."""
 LOOK_S = 1.0
 """s that a camera or a microphone is tried."""
+CLAP_S = 10.0
+"""s that claps are waited for."""
+CLAPS = 3
+"""Claps that a measurement needs."""
+SKEW_MS = 80.0
+"""ms that speech and mouth may be apart before whose voice it is suffers."""
 DARK = 40.0
 """Mean grey level below which a picture is dark."""
 ALL_THE_SAME = "recordings can be analysed all the same"
@@ -248,6 +254,31 @@ def preview(folder: Path) -> list[Path]:
             path.write_bytes(jpeg.tobytes())
         written.append(path)
     return written
+
+
+def clap(cameras: Sequence[str] = ()) -> Finding:
+    """Measure how much later sound is timed than the picture, from claps before the camera."""
+    from cuesense.capture import open_live
+    from cuesense.capture.skew import Skew
+    from cuesense.config import Config
+    from cuesense.errors import DeviceError
+
+    skew = Skew()
+    try:
+        with open_live(cameras, [], Config()) as feed:
+            for packet in feed.packets():
+                skew.push(packet)
+                if packet.end > CLAP_S:
+                    break
+    except DeviceError as error:
+        return Finding("sound and picture", "warning", str(error))
+    pairs = len(skew.pairs_s)
+    if pairs < CLAPS:
+        detail = f"{pairs} claps were both seen and heard, {CLAPS} are needed: clap harder, nearer"
+        return Finding("sound and picture", "warning", detail)
+    state: Literal["ok", "warning"] = "ok" if abs(skew.ms) <= SKEW_MS else "warning"
+    detail = f"sound comes {skew.ms:+.0f} ms after the picture ({pairs} claps)"
+    return Finding("sound and picture", state, detail)
 
 
 def _microphones() -> Finding:

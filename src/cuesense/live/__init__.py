@@ -87,7 +87,7 @@ class LiveSession:
         self._sentence = ""
         self._baseline_until = config.baseline.start_s + config.baseline.duration_s
         self._report: Path | None = None
-        self._thread = threading.Thread(target=self._run, name="sensing")
+        self._thread = threading.Thread(target=self._run, name="sensing", daemon=True)
         self._journal: Journal | None = None
         self._recorder: Recorder | None = None
         self._unrecorded = ""  # why nothing is recorded that should be

@@ -1,0 +1,99 @@
+"""How much later sound is timed than the picture of the same event (pure).
+
+Somebody claps before the camera: the loudness jumps, and so does the change of the picture. What
+the clocks of the devices cannot tell, such as the time that a camera takes to hand a picture over,
+shows in the difference of the two.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from typing import Final
+
+import cv2
+import numpy as np
+
+from cuesense.types import F64, U8, AudioBlock, Packet, VideoFrame
+
+STEP_S: Final = 0.005
+"""s over which loudness is taken."""
+BEFORE_S: Final = 0.5
+"""s before an event that it must stand out from."""
+RISE: Final = 10.0
+"""Times by which loudness (RMS) and change of the picture must rise."""
+APART_S: Final = 0.4
+"""s between two events at least; less is one."""
+NEAR_S: Final = 0.25
+"""s by which picture and sound of one event may differ."""
+SIDE: Final = 96
+"""px; longer side of the picture that is compared with the one before."""
+
+
+class Skew:
+    """Finds sudden events in both streams and compares their times."""
+
+    def __init__(self) -> None:
+        self._seen, self._heard = _Jumps(), _Jumps()
+        self._last: tuple[float, F64] | None = None
+
+    def push(self, packet: Packet) -> None:
+        """Take the next packet."""
+        if isinstance(packet, VideoFrame):
+            self._picture(packet.t, packet.image)
+        elif isinstance(packet, AudioBlock):
+            self._sound(packet)
+
+    @property
+    def pairs_s(self) -> list[float]:
+        """Sound's time minus the picture's, s, of each event that was both seen and heard."""
+        found = []
+        for t in self._heard.times:
+            near = min(self._seen.times, key=lambda other: abs(other - t), default=math.inf)
+            if abs(near - t) <= NEAR_S:
+                found.append(t - near)
+        return found
+
+    @property
+    def ms(self) -> float:
+        """The median of `pairs_s` in ms, NaN without a pair."""
+        pairs = self.pairs_s
+        return 1000 * float(np.median(pairs)) if pairs else math.nan
+
+    def _picture(self, t: float, image: U8) -> None:
+        scale = SIDE / max(image.shape[:2])
+        size = (max(round(image.shape[1] * scale), 1), max(round(image.shape[0] * scale), 1))
+        grey = cv2.cvtColor(
+            cv2.resize(image, size, interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2GRAY
+        )
+        now = np.asarray(grey, np.float64)
+        if self._last is not None:
+            before, earlier = self._last
+            # It happened at some time between the two pictures.
+            self._seen.push((before + t) / 2, float(np.abs(now - earlier).mean()) + 0.1)
+        self._last = (t, now)
+
+    def _sound(self, block: AudioBlock) -> None:
+        step = max(round(STEP_S * block.rate), 1)
+        mono = np.nan_to_num(block.samples.mean(axis=1))
+        for start in range(0, len(mono) - step + 1, step):
+            level = float(np.sqrt(np.mean(mono[start : start + step] ** 2)))
+            self._heard.push(block.t + start / block.rate, level + 1e-4)
+
+
+class _Jumps:
+    """Times at which a series jumps far above what it was."""
+
+    def __init__(self) -> None:
+        self.times: list[float] = []
+        self._past: deque[tuple[float, float]] = deque()
+
+    def push(self, t: float, value: float) -> None:
+        while self._past and self._past[0][0] < t - BEFORE_S:
+            self._past.popleft()
+        rested = not self.times or t - self.times[-1] > APART_S
+        if len(self._past) > 5 and rested:
+            usual = float(np.median([v for _, v in self._past]))
+            if value > RISE * usual:
+                self.times.append(t)
+        self._past.append((t, value))
