@@ -58,7 +58,7 @@ def tree_of(name: str, value: object) -> dict[str, object]:
 
 
 POSITIVE = """
-faces.sweep_s faces.search_s voice.pace_window_s people.mouth_window_s people.gaze_radius_rad
+faces.sweep_s faces.search_s voice.pace_window_s people.motion_window_s people.gaze_radius_rad
 body.nod_rad body.nod_low_hz body.nod_high_hz grid.max_age_s affect.z_limit synchrony.window_s
 synchrony.step_s synchrony.min_duration_s dyad.smoothing_s dyad.sigma_arousal dyad.sigma_valence
 dyad.silent_factor dyad.events_s dyad.events_r dyad.coverage_s dyad.slope_s dyad.null_shift_s

@@ -79,7 +79,7 @@ class People:
 
     listener: str = "auto"  # auto | left | right | A | B
     attribution_lag_s: float = 0.6  # s of later evidence that attribution waits for
-    mouth_window_s: float = 0.4  # s over which mouth motion is averaged
+    motion_window_s: float = 0.4  # s over which motion of mouth, face and head is averaged
     gaze_radius_rad: float = 0.3  # gaze within this of its usual target is "on partner"
 
 

@@ -139,7 +139,7 @@ class _Flow:
             )
         self._body = Body(config.body, info.views)
         self._dynamics = Dynamics(
-            tuple(w / h for w, h in info.size) or (1.0,), config.people.mouth_window_s
+            tuple(w / h for w, h in info.size) or (1.0,), config.people.motion_window_s
         )
         self._voices: dict[int, Voice] = {}
         first = 0

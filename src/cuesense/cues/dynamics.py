@@ -34,7 +34,6 @@ class FaceFeatures:
     seat: int
     values: F64
     reason: Reason
-    others: int = 0
 
 
 @dataclass(slots=True)
@@ -71,7 +70,7 @@ class Dynamics:
         if not cue.present:
             seat.shape = None
             seat.closed_since = np.nan
-            return FaceFeatures(cue.t, cue.seat, values, cue.reason, cue.others), []
+            return FaceFeatures(cue.t, cue.seat, values, cue.reason), []
         aspect = self._aspect[min(cue.seat, len(self._aspect) - 1)]
         shape = geometry.shape(cue.landmarks, aspect, cue.pose)
         mouth = geometry.mouth_opening(cue.landmarks, aspect)
@@ -99,7 +98,7 @@ class Dynamics:
         for name, value in named.items():
             values[VALUE_INDEX[name]] = value
         values[_BLENDS] = cue.blendshapes
-        features = FaceFeatures(cue.t, cue.seat, values, cue.reason, cue.others)
+        features = FaceFeatures(cue.t, cue.seat, values, cue.reason)
         return features, _blink(seat, cue, closure)
 
     def _speeds(self, seat: _Seat, cue: FaceCue, mouth: float, shape: F64) -> F64:
