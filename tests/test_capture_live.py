@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import builtins
 import math
+import os
+import re
 import subprocess
 import threading
 import time
@@ -14,6 +16,7 @@ import numpy as np
 import pytest
 
 import devices
+from cuesense import doctor
 from cuesense.capture import Health, LiveFeed, open_live, open_source, play
 from cuesense.capture import microphone as microphones
 from cuesense.capture.browser import BrowserFeed, decode
@@ -260,9 +263,41 @@ def test_without_a_camera_the_sound_goes_on(server: SoundServer, take: Take) -> 
     assert (gap.detail, gap.t) == ("no picture", 0.0)
 
 
-def test_a_camera_that_may_not_be_used_is_told(
-    camera: WebCamera, tmp_path: Path, take: Take
+def test_without_a_microphone_the_pictures_go_on(
+    server: SoundServer, camera: WebCamera, take: Take
 ) -> None:
+    with open_live([camera.url], ["no such microphone"], QUICK) as feed:
+        taken = take(feed)
+        taken.more(VideoFrame, 30)
+        assert taken.state("microphone 1") == "missing"
+        assert "pulse" in taken.sentence("microphone 1"), "what there is instead is named"
+        taken.end()
+    assert [e.detail for e in taken.events] == ["no sound"]
+
+
+def test_a_camera_that_one_may_not_use_is_told(
+    camera: WebCamera, tmp_path: Path, take: Take, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node = tmp_path / "video0"
+    node.write_bytes(b"")
+    # Tests may run as root, who may use everything: the system's answer to others is given here.
+    real = os.access
+    monkeypatch.setattr(os, "access", lambda path, mode: path != str(node) and real(path, mode))
+    with open_live([str(node), camera.url], ["none"], QUICK) as feed:
+        taken = take(feed)
+        taken.more(VideoFrame)
+        assert taken.state("camera 1") == "denied"
+        assert "group 'video'" in taken.sentence("camera 1")
+
+
+def test_the_doctor_measures_claps(server: SoundServer, tone: subprocess.Popen[bytes]) -> None:
+    with WebCamera(devices.lamp(), fps=29.3) as camera:
+        finding = doctor.clap([camera.url])
+    assert finding.state == "ok", finding
+    assert re.search(r"sound comes [+-]\d+ ms after the picture \(\d+ claps\)", finding.detail)
+
+
+def test_a_camera_in_use_is_told(camera: WebCamera, tmp_path: Path, take: Take) -> None:
     """A file that is no camera stands for a device that another program holds."""
     node = tmp_path / "video0"
     node.write_bytes(b"")
