@@ -290,8 +290,10 @@ def section(minutes: float, folder: Path) -> Iterator[str]:
     yield ""
     rows: dict[str, dict[str, Any]] = {}
     peers: dict[str, dict[str, float]] = {}
-    with devices.sound_server(folder) as server, Loop(server, speech(folder)):
-        skew = skew_ms()
+    with ExitStack() as stack:
+        server = stack.enter_context(devices.sound_server(folder))
+        skew = skew_ms()  # before anything else is played
+        stack.enter_context(Loop(server, speech(folder)))
         sizes = [(1280, 720)] if minutes >= 10 else [(1280, 720), (640, 480)]
         for size in sizes:
             name = f"{size[0]}x{size[1]}"
