@@ -260,21 +260,30 @@ class Config:
             If the file cannot be read, is not TOML, holds an unknown key or a
             value that breaks its rule.
         """
-        path = Path(path)
-        try:
-            tree = tomllib.loads(path.read_text(encoding="utf-8"))
-        except OSError as error:
-            raise ParameterError(
-                f"config={str(path)!r} cannot be read ({error.strerror}); give a TOML file"
-            ) from error
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise ParameterError(f"config={str(path)!r} is not valid TOML: {error}") from error
-        return cls.from_dict(tree)
+        return cls.from_dict(read_toml(Path(path), "config"))
 
     @classmethod
     def from_dict(cls, tree: Mapping[str, Any]) -> Config:
         """Build the tree from nested dicts; what is not named keeps its default."""
         return cast(Config, _over(cls(), tree, ""))
+
+
+def read_toml(path: Path, name: str) -> dict[str, Any]:
+    """Read a TOML file that the user gave as `name`.
+
+    Raises
+    ------
+    ParameterError
+        If it cannot be read or is not TOML.
+    """
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ParameterError(
+            f"{name}={str(path)!r} cannot be read ({error.strerror}); give a TOML file"
+        ) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ParameterError(f"{name}={str(path)!r} is not valid TOML: {error}") from error
 
 
 def _toml(tree: Mapping[str, Any], where: str, lines: list[str]) -> None:

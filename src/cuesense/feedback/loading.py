@@ -8,12 +8,12 @@ hold, or that says more than it rests on, is not found out in the middle of a co
 from __future__ import annotations
 
 import math
-import tomllib
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final
 
+from cuesense.config import read_toml
 from cuesense.dyad.modes import VARIANTS
 from cuesense.errors import ParameterError
 from cuesense.feedback.rules import (
@@ -50,15 +50,7 @@ def load_rules(path: str | Path = "") -> tuple[Rule, ...]:
         if the file cannot be read or a rule breaks a rule.
     """
     path = Path(path) if str(path) else Path(__file__).with_name("rules.toml")
-    try:
-        tree = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ParameterError(
-            f"feedback.rules={str(path)!r} cannot be read ({error.strerror}); give a TOML file"
-        ) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ParameterError(f"feedback.rules={str(path)!r} is not valid TOML: {error}") from error
-    return parse(tree)
+    return parse(read_toml(path, "feedback.rules"))
 
 
 def parse(tree: Mapping[str, Any]) -> tuple[Rule, ...]:
