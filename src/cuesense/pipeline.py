@@ -159,7 +159,7 @@ class _Flow:
         self._ticks = 0
         self._responses = [0, 0]  # nods and backchannels of each person since the last dyad tick
         self._on_partner: list[list[float]] = []  # gaze of both since the last dyad tick
-        self._events: list[Event] = []  # seen already, but not over by the tick's time
+        self._events: list[tuple[float, Event]] = []  # with the time from which each is told
         self._doubts = 0  # doubtful returns of a face that were told
         self._labels = Labels()
         self._feedback = Feedback(config.feedback, load_rules(config.feedback.rules))
@@ -190,11 +190,11 @@ class _Flow:
             self._take_voices(voice.flush())
         yield from self._moments(self._grid.flush(self._end))
         last = [self._moment(tick) for tick in self._attribution.flush()]
-        self._events += [*self._turns.flush(), *self._labels.flush()]
+        self._found(self._end, *self._turns.flush(), *self._labels.flush())
         yield from last[:-1]
         if last:
             # A sentence may still have stood when the recording ended.
-            rest = (replace(e, t_end=min(e.t_end, self._end)) for e in self._events)
+            rest = (replace(e, t_end=min(e.t_end, self._end)) for e in self._completed(np.inf))
             yield replace(last[-1], events=(*last[-1].events, *rest))
         self._finish()
 
@@ -207,7 +207,8 @@ class _Flow:
     def _take_faces(self, cues: list[FaceCue]) -> None:
         doubts = self._faces.events[self._doubts :] if self._faces is not None else ()
         self._doubts += len(doubts)
-        self._events += [Event(t, t, PEOPLE[seat], "identity_doubt") for t, seat in doubts]
+        for t, seat in doubts:
+            self._found(t, Event(t, t, PEOPLE[seat], "identity_doubt"))
         for cue in cues:
             if self._watch is not None:
                 self._watch(cue)
@@ -215,7 +216,7 @@ class _Flow:
             features, blinks = self._dynamics.push(cue)
             self._grid.push_motion(motion)
             self._grid.push_face(features)
-            self._events += [*gestures, *blinks]
+            self._found(cue.t, *gestures, *blinks)
 
     def _moments(self, ticks: list[RawTick]) -> Iterator[Moment]:
         for raw in ticks:
@@ -224,7 +225,7 @@ class _Flow:
 
     def _moment(self, tick: Voiced) -> Moment:
         people, events = self._people.push(tick)
-        self._events += [*events, *self._turns.push(tick.raw.t, *tick.speaking)]
+        self._found(tick.raw.t, *events, *self._turns.push(tick.raw.t, *tick.speaking))
         happened = self._completed(tick.raw.t)
         dyad = None
         self._on_partner.append([p["gaze_on_partner"] for p in people])
@@ -239,19 +240,27 @@ class _Flow:
         if advice is None:
             return moment
         said = Event(advice.t, advice.until, advice.to, "advice", detail=advice.text)
-        self._events.append(said)
+        self._found(moment.t, said)
         return replace(moment, advice=advice)
 
+    def _found(self, known: float, *events: Event) -> None:
+        """Keep events that became known at `known` (s) until they are over as well.
+
+        Faces are read ahead of the ticks, how far depends on the workers' pace. So an event is told
+        from a time that its cue gives, not from when it happened to be read.
+        """
+        self._events += [(max(known, event.t_end), event) for event in events]
+
     def _completed(self, t: float) -> list[Event]:
-        """Take out the events that have ended by `t`, in order; faces are read ahead of ticks."""
-        # How many pictures were read at once must not show in the order, so ties are broken.
-        done = [e for e in self._events if e.t_end <= t]
-        done.sort(key=lambda e: (e.t_end, e.t, e.kind, e.person))
-        self._events = [e for e in self._events if e.t_end > t]
-        for event in done:
+        """Take out the events that are known and over by `t` (s), in order."""
+        done = [(due, e) for due, e in self._events if due <= t]
+        self._events = [(due, e) for due, e in self._events if due > t]
+        done.sort(key=lambda item: (item[0], item[1].t_end, item[1].t, item[1].kind, item[1].person))
+        events = [event for _, event in done]
+        for event in events:
             if event.kind in ("nod", "backchannel"):
                 self._responses[PEOPLE.index(event.person)] += 1
-        return done
+        return events
 
     def _sample(self, people: tuple[PersonState, PersonState]) -> DyadSample:
         """Return what the dyad's estimator takes of both people."""
