@@ -255,7 +255,7 @@ class _Flow:
         """Take out the events that are known and over by `t` (s), in order."""
         done = [(due, e) for due, e in self._events if due <= t]
         self._events = [(due, e) for due, e in self._events if due > t]
-        done.sort(key=lambda item: (item[0], item[1].t_end, item[1].t, item[1].kind, item[1].person))
+        done.sort(key=lambda one: (one[0], one[1].t_end, one[1].t, one[1].kind, one[1].person))
         events = [event for _, event in done]
         for event in events:
             if event.kind in ("nod", "backchannel"):
