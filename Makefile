@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 
-.PHONY: demo test check bench bench-live soak docs samples clean
+.PHONY: demo test check bench bench-validation bench-live soak docs samples clean
 
 demo: $(VENV)/.core
 	$(BIN)/cuesense demo
@@ -20,6 +20,10 @@ check: $(VENV)/.test
 bench: $(VENV)/.test
 	$(PIP) install -c constraints.txt -e '.[bench]'
 	$(BIN)/python benchmarks/run.py
+
+bench-validation: $(VENV)/.test
+	$(PIP) install -c constraints.txt -e '.[bench]'
+	$(BIN)/python benchmarks/validation/page.py
 
 bench-live: $(VENV)/.test
 	$(BIN)/python benchmarks/live.py
