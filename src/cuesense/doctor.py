@@ -39,8 +39,6 @@ LOOK_S = 1.0
 """s that a camera or a microphone is tried."""
 CLAP_S = 10.0
 """s that claps are waited for."""
-CLAPS = 3
-"""Claps that a measurement needs."""
 SKEW_MS = 80.0
 """ms that speech and mouth may be apart before whose voice it is suffers."""
 DARK = 40.0
@@ -259,25 +257,23 @@ def preview(folder: Path) -> list[Path]:
 def clap(cameras: Sequence[str] = ()) -> Finding:
     """Measure how much later sound is timed than the picture, from claps before the camera."""
     from cuesense.capture import open_live
-    from cuesense.capture.skew import Skew
+    from cuesense.capture.skew import ENOUGH, ENTRY
     from cuesense.config import Config
     from cuesense.errors import DeviceError
 
-    skew = Skew()
     try:
         with open_live(cameras, [], Config()) as feed:
             for packet in feed.packets():
-                skew.push(packet)
                 if packet.end > CLAP_S:
                     break
+            found = feed.clocks().get(ENTRY)
     except DeviceError as error:
         return Finding("sound and picture", "warning", str(error))
-    pairs = len(skew.pairs_s)
-    if pairs < CLAPS:
-        detail = f"{pairs} claps were both seen and heard, {CLAPS} are needed: clap harder, nearer"
+    if found is None:
+        detail = f"less than {ENOUGH} claps were both seen and heard: clap harder, nearer"
         return Finding("sound and picture", "warning", detail)
-    state: Literal["ok", "warning"] = "ok" if abs(skew.ms) <= SKEW_MS else "warning"
-    detail = f"sound comes {skew.ms:+.0f} ms after the picture ({pairs} claps)"
+    state: Literal["ok", "warning"] = "ok" if abs(found["ms"]) <= SKEW_MS else "warning"
+    detail = f"sound comes {found['ms']:+.0f} ms after the picture ({found['events']:.0f} claps)"
     return Finding("sound and picture", state, detail)
 
 

@@ -18,6 +18,7 @@ from typing import Final, Literal, Protocol, Self
 
 from cuesense.capture import Health, SourceInfo
 from cuesense.capture.ports import PicturePort, SoundPort
+from cuesense.capture.skew import ENTRY, Skew
 from cuesense.config import Capture
 from cuesense.config import Live as Settings
 from cuesense.errors import DeviceError
@@ -110,6 +111,7 @@ class LiveSource:
         self._running = self._stopped = self._paused = False
         self._events: list[Event] = []
         self._pause_from = math.nan
+        self._skew = Skew()
         self.started = clock()
         self.dropped = 0
         self.on_picture: Callable[[int, float, U8], None] | None = None
@@ -145,6 +147,7 @@ class LiveSource:
                 queue.clear()
             self._events.clear()
             self._running, self._stopped, self.dropped = True, False, 0
+            self._skew = Skew()
             self.started = looked = self.clock()
             slept = self._asleep()
             for port in (*self._pictures, *self._sounds):
@@ -161,6 +164,7 @@ class LiveSource:
                     stopped = self._stopped
                 if packet is not None:
                     told = max(told, packet.end)
+                    self._skew.push(packet)
                     yield packet
                 elif stopped:
                     return
@@ -282,12 +286,18 @@ class LiveSource:
         return found
 
     def clocks(self) -> dict[str, dict[str, float]]:
-        """Return each stream's lateness, jitter and drift."""
+        """Return each stream's lateness, jitter and drift; and the skew, if events showed it.
+
+        Claps, and whatever else is suddenly both seen and heard, show it in any session.
+        """
         found = {}
         for i, port in enumerate(self._pictures):
             found[f"camera {i + 1}"] = port.clock() | {"fps": round(port.fps, 1)}
         for i, sound in enumerate(self._sounds):
             found[f"microphone {i + 1}"] = sound.clock()
+        if not math.isnan(self._skew.ms):
+            events = float(len(self._skew.pairs_s))
+            found[ENTRY] = {"ms": round(self._skew.ms, 1), "events": events}
         return found
 
     def __enter__(self) -> Self:

@@ -11,10 +11,9 @@ import math
 from collections import deque
 from typing import Final
 
-import cv2
 import numpy as np
 
-from cuesense.types import F64, U8, AudioBlock, Packet, VideoFrame
+from cuesense.types import F32, U8, AudioBlock, Packet, VideoFrame
 
 STEP_S: Final = 0.005
 """s over which loudness is taken."""
@@ -27,7 +26,13 @@ APART_S: Final = 0.4
 NEAR_S: Final = 0.25
 """s by which picture and sound of one event may differ."""
 SIDE: Final = 96
-"""px; longer side of the picture that is compared with the one before."""
+"""px; of the longer side, so many are compared with the picture before (green alone)."""
+ENTRY: Final = "sound after picture"
+"""Under which a session keeps it."""
+ENOUGH: Final = 3
+"""Events that a measurement needs."""
+KEPT: Final = 200
+"""Latest events of each stream that are kept."""
 
 
 class Skew:
@@ -35,7 +40,7 @@ class Skew:
 
     def __init__(self) -> None:
         self._seen, self._heard = _Jumps(), _Jumps()
-        self._last: tuple[float, F64] | None = None
+        self._last: tuple[float, F32] | None = None
 
     def push(self, packet: Packet) -> None:
         """Take the next packet."""
@@ -56,18 +61,14 @@ class Skew:
 
     @property
     def ms(self) -> float:
-        """The median of `pairs_s` in ms, NaN without a pair."""
+        """The median of `pairs_s` in ms, NaN with less than `ENOUGH` of them."""
         pairs = self.pairs_s
-        return 1000 * float(np.median(pairs)) if pairs else math.nan
+        return 1000 * float(np.median(pairs)) if len(pairs) >= ENOUGH else math.nan
 
     def _picture(self, t: float, image: U8) -> None:
-        scale = SIDE / max(image.shape[:2])
-        size = (max(round(image.shape[1] * scale), 1), max(round(image.shape[0] * scale), 1))
-        grey = cv2.cvtColor(
-            cv2.resize(image, size, interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2GRAY
-        )
-        now = np.asarray(grey, np.float64)
-        if self._last is not None:
+        every = max(max(image.shape[:2]) // SIDE, 1)
+        now = image[::every, ::every, 1].astype(np.float32)
+        if self._last is not None and self._last[1].shape == now.shape:
             before, earlier = self._last
             # It happened at some time between the two pictures.
             self._seen.push((before + t) / 2, float(np.abs(now - earlier).mean()) + 0.1)
@@ -85,14 +86,15 @@ class _Jumps:
     """Times at which a series jumps far above what it was."""
 
     def __init__(self) -> None:
-        self.times: list[float] = []
+        self.times: deque[float] = deque(maxlen=KEPT)
         self._past: deque[tuple[float, float]] = deque()
 
     def push(self, t: float, value: float) -> None:
         while self._past and self._past[0][0] < t - BEFORE_S:
             self._past.popleft()
         rested = not self.times or t - self.times[-1] > APART_S
-        if len(self._past) > 5 and rested:
+        # Most values are not even above the least of the past: those need no median.
+        if len(self._past) > 5 and rested and value > RISE * min(v for _, v in self._past):
             usual = float(np.median([v for _, v in self._past]))
             if value > RISE * usual:
                 self.times.append(t)
