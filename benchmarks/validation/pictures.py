@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from validation.part import Picture
+
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
 """Okabe & Ito's palette."""
 
@@ -17,6 +19,10 @@ class Drawing:
     def __init__(self, axes: Any) -> None:
         self.axes = axes
         self.svg = ""
+
+    def picture(self, name: str, words: str) -> Picture:
+        """Return it for the page, with what it shows in words."""
+        return Picture(name, words, self.svg)
 
 
 @contextmanager

@@ -236,6 +236,36 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Sensed:
+    """What was sensed of both people at one tick (25 Hz), before any of it is a state.
+
+    Attributes
+    ----------
+    t
+        s.
+    values
+        of each person, float64 in the order of `schema.VALUES`; columns of states are NaN.
+    reasons
+        of each person: `face_reason`, `voice_reason` and `body_reason`.
+    events
+        nods, shakes, blinks and doubts that are known and over by now.
+    end
+        s, when the source ended, at the last tick; else NaN.
+    """
+
+    t: float
+    values: tuple[F64, F64]
+    reasons: tuple[Mapping[str, Reason], Mapping[str, Reason]]
+    events: tuple[Event, ...] = ()
+    end: float = float("nan")
+
+    @property
+    def last(self) -> bool:
+        """Whether it is the source's last tick."""
+        return self.end == self.end
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class PersonState:
     """One person at one tick (25 Hz): every numeric column of `schema.TIMELINE`, and reasons.
 

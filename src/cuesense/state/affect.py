@@ -19,6 +19,7 @@ from cuesense.config import Config
 from cuesense.kernels import alpha, robust_location
 from cuesense.schema import BLENDSHAPES, VALUE_INDEX
 from cuesense.state.baseline import Baseline, Zero, mean_of, standardise
+from cuesense.state.profile import Profile, Scale
 from cuesense.types import F64, Event, Person, Reason
 
 SMOOTHING_S = 1.5
@@ -88,7 +89,7 @@ class Cue:
 AROUSAL: tuple[Cue, ...] = (
     Cue(("f0_hz",), "voice", 1.0, 0.6, _semitones),
     Cue(("loudness_db",), "voice", 1.0, 1.0),
-    Cue(("syllable_rate",), "voice", 1.0, 0.3),
+    Cue(("spectral_tilt_db",), "voice", -1.0, 1.0),
     Cue(("face_motion",), "face", 1.0, 0.15, _log),
     Cue(("head_speed",), "face", 1.0, 0.15, _log),
     Cue(("motion_energy",), "body", 1.0, 0.25, _log),
@@ -105,6 +106,8 @@ VALENCE: tuple[Cue, ...] = (
 """Cues of valence: a smile, minus tension. Brows that leave their resting place in either
 direction (lowered in anger, raised in fear and sadness) and narrowed eyes mark tension; where
 they go with a smile the smile outweighs them."""
+
+GAZE = ("gaze_yaw_rad", "gaze_pitch_rad")
 
 _FACES = np.array(
     [VALUE_INDEX[c] for c in (*BLENDSHAPES, "smile", "brow_height", "brow_gap", "face_motion")]
@@ -149,7 +152,9 @@ class Score:
     its own SD over the baseline: 0 and 1 then mean the same for every person and cue set.
     """
 
-    def __init__(self, cues: Sequence[Cue], config: Config, least: int) -> None:
+    def __init__(
+        self, cues: Sequence[Cue], config: Config, least: int, known: Scale | None = None
+    ) -> None:
         base, self._rate = config.baseline, config.grid.rate_hz
         self._cues, self._least, self._limit = cues, least, config.affect.z_limit
         self._weights = np.array([c.weight for c in cues])
@@ -170,7 +175,10 @@ class Score:
         self._rows: deque[F64] = deque(maxlen=max(1, round(base.duration_s * self._rate)))
         self._least_rows = round(min(LEAST_MEAN_S, base.duration_s) * self._rate)
         self._tries = 0
-        self._zero: Zero | None = None
+        known = known or Scale()
+        self._zero = known.mean
+        for cue, zero in zip(cues, self._zeros, strict=True):
+            zero.zero = known.cues.get(cue.columns[0])
 
     @property
     def calibrated(self) -> bool:
@@ -182,6 +190,12 @@ class Score:
         """Columns whose zero is not fixed (yet)."""
         pairs = zip(self._cues, self._zeros, strict=True)
         return [c.columns[0] for c, b in pairs if b.zero is None]
+
+    @property
+    def scale(self) -> Scale:
+        """The zeros that are fixed so far."""
+        pairs = zip(self._cues, self._zeros, strict=True)
+        return Scale({c.columns[0]: b.zero for c, b in pairs if b.zero is not None}, self._zero)
 
     def push(self, t: float, smooth: F64) -> tuple[float, float]:
         """Take the smoothed cues (n,) of a tick; return the state and its standard error."""
@@ -223,13 +237,21 @@ class Score:
 
 
 class PersonAffect:
-    """Stage of one person: the row of a tick -> valence, arousal, gaze on the partner."""
+    """Stage of one person: the row of a tick -> valence, arousal, gaze on the partner.
 
-    def __init__(self, config: Config) -> None:
-        base = config.baseline
+    Parameters
+    ----------
+    config
+        the whole tree.
+    profile
+        what is known already of this person's usual; the baseline gives the rest.
+    """
+
+    def __init__(self, config: Config, profile: Profile | None = None) -> None:
+        base, known = config.baseline, profile or Profile()
         self._smoothed = _Smoothed(AROUSAL + VALENCE, config.grid.rate_hz)
-        self._arousal = Score(AROUSAL, config, LEAST_CUES)
-        self._valence = Score(VALENCE, config, len(VALENCE))
+        self._arousal = Score(AROUSAL, config, LEAST_CUES, known.arousal)
+        self._valence = Score(VALENCE, config, len(VALENCE), known.valence)
         self._radius = config.people.gaze_radius_rad
         self._gaze = [
             Baseline(
@@ -240,14 +262,23 @@ class PersonAffect:
                 correlation_s=2 * SMOOTHING_S,
                 rate_hz=config.grid.rate_hz,
             )
-            for _ in range(2)
+            for _ in GAZE
         ]
+        for column, baseline in zip(GAZE, self._gaze, strict=True):
+            baseline.zero = known.gaze.get(column)
         self._away_since = np.nan
 
     @property
     def calibrated(self) -> bool:
         """Whether the person's arousal can be computed."""
         return self._arousal.calibrated
+
+    @property
+    def profile(self) -> Profile:
+        """What is known of the person's usual so far."""
+        pairs = zip(GAZE, self._gaze, strict=True)
+        gaze = {column: b.zero for column, b in pairs if b.zero is not None}
+        return Profile(self._arousal.scale, self._valence.scale, gaze)
 
     @property
     def missing(self) -> tuple[str, ...]:
@@ -292,7 +323,7 @@ class PersonAffect:
 
     def _on_partner(self, t: float, row: F64) -> float:
         """Return 1 while the gaze rests near its usual target, 0 while not, NaN if not known."""
-        gaze = (row[VALUE_INDEX["gaze_yaw_rad"]], row[VALUE_INDEX["gaze_pitch_rad"]])
+        gaze = [row[VALUE_INDEX[column]] for column in GAZE]
         for baseline, angle in zip(self._gaze, gaze, strict=True):
             baseline.push(t, float(angle))
         yaw, pitch = (b.zero for b in self._gaze)

@@ -1,4 +1,4 @@
-"""Two people at each tick: their columns, reasons, roles and events."""
+"""Two people at each tick: the columns of what was sensed of them, and why some are missing."""
 
 from __future__ import annotations
 
@@ -8,66 +8,35 @@ from cuesense.config import Config
 from cuesense.cues.dynamics import FaceFeatures
 from cuesense.cues.prosody import syllable_rate
 from cuesense.schema import VALUE_INDEX, VALUES
-from cuesense.state.affect import SPEAKS, PersonAffect
+from cuesense.state.affect import SPEAKS
 from cuesense.state.attribution import Voiced
-from cuesense.state.roles import Roles
-from cuesense.types import F64, PEOPLE, Event, PersonState, Reason
+from cuesense.types import F64, Reason
 
 _VOICE = ("f0_hz", "voicing", "loudness_db", "spectral_tilt_db")
 
 
 class People:
-    """Stage: `Voiced` ticks -> both `PersonState` and what happened.
+    """Stage: `Voiced` ticks -> each person's row of values, and reasons; states are still NaN.
 
     Parameters
     ----------
     config
         the whole tree.
-    video
-        whether there is a picture.
-    audio
-        whether there is sound.
     seats
         whether each seat can be taken at all (audio of one channel has one).
     """
 
-    def __init__(
-        self, config: Config, *, video: bool, audio: bool, seats: tuple[bool, bool] = (True, True)
-    ) -> None:
-        rate = config.grid.rate_hz
-        self._video, self._audio, self._seats = video, audio, seats
-        self._affect = (PersonAffect(config), PersonAffect(config))
-        self._tick_s, self._pace_window_s = 1.0 / rate, config.voice.pace_window_s
+    def __init__(self, config: Config, *, seats: tuple[bool, bool] = (True, True)) -> None:
+        self._seats = seats
+        self._tick_s, self._pace_window_s = 1.0 / config.grid.rate_hz, config.voice.pace_window_s
         self._spoken: list[F64 | None] = [None, None]  # state of each person's syllable rate
-        base = config.baseline
-        self.roles = Roles(config.people.listener, base.start_s + base.duration_s, rate)
 
-    @property
-    def calibrated(self) -> bool:
-        """Whether both people's states can be computed and it is known who listens."""
-        return self.roles.listener is not None and all(a.calibrated for a in self._affect)
-
-    @property
-    def uncalibrated(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """Columns of each person whose baseline is not complete."""
-        return self._affect[0].missing, self._affect[1].missing
-
-    def push(self, tick: Voiced) -> tuple[tuple[PersonState, PersonState], list[Event]]:
+    def push(
+        self, tick: Voiced
+    ) -> tuple[tuple[F64, F64], tuple[dict[str, Reason], dict[str, Reason]]]:
         """Take the next tick."""
-        t = tick.raw.t
-        rows, reasons = zip(*(self._row(tick, seat) for seat in (0, 1)), strict=True)
-        self.roles.push(t, tick.speaking)
-        events: list[Event] = []
-        states = []
-        for seat, person in enumerate(PEOPLE):
-            affect = self._affect[seat]
-            why = affect.push(t, rows[seat], reasons[seat]["face_reason"])
-            reasons[seat]["state_reason"], reasons[seat]["face_state_reason"] = why
-            on_partner = float(rows[seat][VALUE_INDEX["gaze_on_partner"]])
-            events += affect.look_away(t, person, on_partner)
-            role = self.roles.role(person)
-            states.append(PersonState(t, person, role, rows[seat], reasons[seat]))
-        return (states[0], states[1]), events
+        (first, why_first), (second, why_second) = (self._row(tick, seat) for seat in (0, 1))
+        return (first, second), (why_first, why_second)
 
     def _row(self, tick: Voiced, seat: int) -> tuple[F64, dict[str, Reason]]:
         face = tick.raw.faces[seat]
