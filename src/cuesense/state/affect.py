@@ -87,9 +87,9 @@ class Cue:
 
 
 AROUSAL: tuple[Cue, ...] = (
-    Cue(("f0_hz",), "voice", 1.0, 0.6, _semitones),
-    Cue(("loudness_db",), "voice", 1.0, 1.0),
-    Cue(("spectral_tilt_db",), "voice", -1.0, 1.0),
+    Cue(("f0_hz",), "voice", 1.0, 1.5, _semitones),
+    Cue(("loudness_db",), "voice", 1.0, 2.5),
+    Cue(("spectral_tilt_db",), "voice", -1.0, 2.0),
     Cue(("face_motion",), "face", 1.0, 0.15, _log),
     Cue(("head_speed",), "face", 1.0, 0.15, _log),
     Cue(("motion_energy",), "body", 1.0, 0.25, _log),
