@@ -107,6 +107,7 @@ VALENCE: tuple[Cue, ...] = (
 direction (lowered in anger, raised in fear and sadness) and narrowed eyes mark tension; where
 they go with a smile the smile outweighs them."""
 
+_VOICED = np.array([VALUE_INDEX["loudness_db"], VALUE_INDEX["spectral_tilt_db"]])
 GAZE = ("gaze_yaw_rad", "gaze_pitch_rad")
 
 _FACES = np.array(
@@ -124,6 +125,7 @@ class _Smoothed:
         self._step = 1.0 / rate_hz
         self._hold = np.array([HOLD_S[c.family] for c in cues])
         self._last = np.full(len(cues), np.nan)
+        self._weight = np.zeros(len(cues))  # of the values so far, 1 in the long run
         self._age = np.full(len(cues), np.inf)
 
     def push(self, values: F64) -> F64:
@@ -137,9 +139,13 @@ class _Smoothed:
             ]
         )
         self._age = np.where(seen, 0.0, self._age + self._step)
-        # A cue that was away for long starts afresh: its old value says nothing any more.
-        last = np.where(np.isfinite(self._last), self._last, x)
-        self._last = np.where(seen, last + self._alpha * (x - last), self._last)
+        # A cue that was away for long starts afresh: its old value says nothing any more. It
+        # starts as the plain mean of the first values, not with the first of them.
+        new = ~np.isfinite(self._last)
+        last, weight = np.where(new, x, self._last), np.where(new, 0.0, self._weight)
+        self._weight = np.where(seen, weight + self._alpha * (1.0 - weight), weight)
+        step = self._alpha / np.maximum(self._weight, self._alpha)
+        self._last = np.where(seen, last + step * (x - last), self._last)
         self._last = np.where(self._age > self._hold, np.nan, self._last)
         return self._last
 
@@ -299,6 +305,10 @@ class PersonAffect:
         ):
             row = values.copy()
             row[_FACES] = np.nan
+        if not np.isfinite(values[VALUE_INDEX["f0_hz"]]):
+            # Level and tilt tell of effort in voiced sound; a fricative's are its own.
+            row = row.copy() if row is values else row
+            row[_VOICED] = np.nan
         smooth = self._smoothed.push(row)
         for state, score, cues in (
             ("arousal", self._arousal, smooth[: len(AROUSAL)]),
