@@ -14,6 +14,7 @@ from cuesense import Session, schema
 from cuesense.config import Dyad
 from cuesense.dyad.modes import judge
 from cuesense.dyad.null import roll_partner, select
+from cuesense.state.profile import Profile
 from cuesense.summary import features_of
 from cuesense.types import F64
 from labels import LEAST_SHIFT_S, score, scripted
@@ -107,6 +108,14 @@ def test_states_are_in_units_of_the_persons_own_baseline(
 
 
 @pytest.mark.parametrize("person", ["A", "B"])
+def test_what_is_usual_for_each_is_kept(sample_session: Session) -> None:
+    usual = [Profile.from_dict(sample_session.meta["baseline"][person]["usual"]) for person in "AB"]
+    for profile in usual:
+        assert profile.valence.mean is not None
+        assert set(profile.gaze) == {"gaze_yaw_rad", "gaze_pitch_rad"}
+    assert usual[0].arousal.cues["f0_hz"] != usual[1].arousal.cues["f0_hz"]
+
+
 def test_speech_is_given_to_who_speaks(
     sample_session: Session, truth: pd.DataFrame, person: str
 ) -> None:

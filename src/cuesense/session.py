@@ -273,8 +273,11 @@ def describe(
                 "end_s": config.baseline.start_s + config.baseline.duration_s,
                 "complete": coverage[p]["state"] > 0,
                 "missing": missing,
+                "usual": usual.to_dict(),
             }
-            for p, missing in zip(PEOPLE, findings.uncalibrated, strict=True)
+            for p, missing, usual in zip(
+                PEOPLE, findings.uncalibrated, findings.profiles, strict=True
+            )
         },
     }
 

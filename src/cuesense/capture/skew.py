@@ -53,8 +53,9 @@ class Skew:
     def pairs_s(self) -> list[float]:
         """Sound's time minus the picture's, s, of each event that was both seen and heard."""
         found = []
-        for t in self._heard.times:
-            near = min(self._seen.times, key=lambda other: abs(other - t), default=math.inf)
+        seen = tuple(self._seen.times)  # copies: others may ask while packets come
+        for t in tuple(self._heard.times):
+            near = min(seen, key=lambda other: abs(other - t), default=math.inf)
             if abs(near - t) <= NEAR_S:
                 found.append(t - near)
         return found
