@@ -108,14 +108,6 @@ def test_states_are_in_units_of_the_persons_own_baseline(
 
 
 @pytest.mark.parametrize("person", ["A", "B"])
-def test_what_is_usual_for_each_is_kept(sample_session: Session) -> None:
-    usual = [Profile.from_dict(sample_session.meta["baseline"][person]["usual"]) for person in "AB"]
-    for profile in usual:
-        assert profile.valence.mean is not None
-        assert set(profile.gaze) == {"gaze_yaw_rad", "gaze_pitch_rad"}
-    assert usual[0].arousal.cues["f0_hz"] != usual[1].arousal.cues["f0_hz"]
-
-
 def test_speech_is_given_to_who_speaks(
     sample_session: Session, truth: pd.DataFrame, person: str
 ) -> None:
@@ -174,3 +166,11 @@ def test_a_few_sentences_are_said_after_the_baseline_each_in_the_mode_it_is_for(
     state = sample_session.state.to_pandas(["t", "label"])
     at = np.searchsorted(state["t"], said["t"] + 1e-6) - 1
     assert set(state["label"].to_numpy()[at]) <= set(schema.MODES)
+
+
+def test_what_is_usual_for_each_is_kept(sample_session: Session) -> None:
+    usual = [Profile.from_dict(sample_session.meta["baseline"][person]["usual"]) for person in "AB"]
+    for profile in usual:
+        assert profile.valence.mean is not None
+        assert set(profile.gaze) == {"gaze_yaw_rad", "gaze_pitch_rad"}
+    assert usual[0].arousal.cues["f0_hz"] != usual[1].arousal.cues["f0_hz"]
