@@ -5,6 +5,7 @@ The recordings may not be redistributed; without their folder this section says 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +17,12 @@ from cuesense.types import F64
 FOLDERS = ("vico_real", "real_speaker_GENERATED_listener", "broadcast")
 SPEAKER_LEFT = FOLDERS[:2]
 """In these the left person is the speaker and the sound is theirs."""
+
+
+def folder() -> Path:
+    """Return where the real recordings are, if this machine has them."""
+    usual = Path(__file__).resolve().parents[2] / "shared" / "data"
+    return Path(os.environ.get("CUESENSE_DATA", usual))
 
 
 def measure(recording: Path) -> dict[str, float]:

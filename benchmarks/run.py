@@ -108,12 +108,11 @@ def main() -> None:
     parser.add_argument("--minutes", type=int, default=10, help="length of the long recording")
     parser.add_argument("--pairs", type=int, default=3, help="runs of bare work and analysis")
     options = parser.parse_args()
-    data = Path(os.environ.get("CUESENSE_DATA", ROOT.parent / "shared" / "data"))
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         parts: dict[str, Callable[[], Iterator[str]]] = {
             "labels": labels_section,
-            "recordings": lambda: recordings.section(data),
+            "recordings": lambda: recordings.section(recordings.folder()),
             "speed": lambda: speed_section(folder, options.minutes, options.pairs),
         }
         sections: dict[str, list[str]] = {}

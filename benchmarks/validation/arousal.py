@@ -61,7 +61,7 @@ class Scored:
             if c.emotion in HIGH | LOW and f"{c.emotion} {c.intensity}" != without
         ]
         high = np.array([self.clips[i].emotion in HIGH for i in keep])
-        # A clip in which no voice was found has no score: the worst that can be said of it.
+        # A clip in which no voice was found has no score: it is put in the middle of the others.
         score = np.nan_to_num(self.score[keep], nan=float(np.nanmedian(self.score)))
         return score, high, [self.clips[i].speaker for i in keep]
 

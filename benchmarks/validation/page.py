@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import os
 import re
 import sys
 from collections.abc import Iterator
@@ -19,6 +18,7 @@ from typing import Final
 ROOT: Final = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "benchmarks"))
 
+import recordings  # noqa: E402
 from validation.part import Claim, Part, Picture  # noqa: E402
 
 PARTS: Final = ("arousal",)
@@ -27,9 +27,10 @@ PAGE: Final = ROOT / "docs" / "validation.md"
 IMAGES: Final = ROOT / "docs" / "images"
 HEAD: Final = """# Validation
 
-What cuesense measures, measured against truth and beside its peers, on real recordings that it
-was not fitted on. Every figure is printed by `make bench-validation`; intervals are 95 %, over
-resampled people or recordings. A claim that this page does not back is a defect: please report it.
+What cuesense measures, measured against truth and beside its peers, on real recordings. Each part
+says what was chosen with its recordings in sight. Every figure is printed by
+`make bench-validation`; intervals are 95 %, over resampled people or recordings. A claim that this
+page does not back is a defect: please report it.
 
 The recordings are research data, which the project may not pass on; the machine that measures
 needs them (`CUESENSE_DATA`).
@@ -92,7 +93,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS, metavar="PART")
     chosen = parser.parse_args().only
-    data = Path(os.environ.get("CUESENSE_DATA", ROOT.parent / "shared" / "data"))
+    data = recordings.folder()
     if not (data / "MANIFEST.tsv").is_file():
         sys.exit(f"no recordings at {data}; set CUESENSE_DATA to their folder")
     written = sections(PAGE.read_text(encoding="utf-8")) if PAGE.exists() else {}

@@ -73,9 +73,10 @@ class Appraisal:
     def push(self, sensed: Sensed) -> Moment:
         """Take the next tick."""
         t = sensed.t
+        first, second = (float(values[_SPEAKING]) for values in sensed.values)
+        self.roles.push(t, (first, second))
         people = self._people(sensed)
-        speaking = [float(values[_SPEAKING]) for values in sensed.values]
-        self._pending += [*sensed.events, *self._turns.push(t, speaking[0], speaking[1])]
+        self._pending += [*sensed.events, *self._turns.push(t, first, second)]
         happened = self._completed(t)
         dyad = None
         self._on_partner.append([p["gaze_on_partner"] for p in people])
@@ -102,7 +103,6 @@ class Appraisal:
     def _people(self, sensed: Sensed) -> tuple[PersonState, PersonState]:
         """Add both people's states to what was sensed."""
         rows = [values.copy() for values in sensed.values]
-        self.roles.push(sensed.t, (float(rows[0][_SPEAKING]), float(rows[1][_SPEAKING])))
         states = []
         for seat, person in enumerate(PEOPLE):
             affect, why = self._affect[seat], sensed.reasons[seat]

@@ -112,7 +112,7 @@ GAZE = ("gaze_yaw_rad", "gaze_pitch_rad")
 
 _FACES = np.array(
     [VALUE_INDEX[c] for c in (*BLENDSHAPES, "smile", "brow_height", "brow_gap", "face_motion")]
-    + [VALUE_INDEX[c] for c in ("head_speed", "gaze_yaw_rad", "gaze_pitch_rad")]
+    + [VALUE_INDEX[c] for c in ("head_speed", *GAZE)]
 )
 
 
