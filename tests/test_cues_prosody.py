@@ -91,6 +91,18 @@ def test_a_plateau_is_one_peak_decided_after_the_hold() -> None:
     assert (early, on_time, later) == ([], [10], [])
 
 
+@pytest.mark.parametrize(
+    ("gap", "dip_db", "peaks"), [(7, 3.0, 1), (7, 5.0, 2), (14, 3.0, 2), (14, 1.0, 1)]
+)
+def test_peaks_near_each_other_need_the_deeper_dip(gap: int, dip_db: float, peaks: int) -> None:
+    hops = np.arange(60.0)
+    level = np.full(60, -60.0)
+    inside = (hops >= 20 - gap / 2) & (hops <= 20 + 3 * gap / 2)
+    level[inside] = -20.0 - dip_db / 2 * (1 - np.cos(2 * np.pi * (hops[inside] - 20) / gap))
+    found, _ = prosody.peaks(level, dip_db=2.0, hold=9)
+    assert found == [20, 20 + gap][:peaks]
+
+
 def test_speech_level_rises_at_once_and_forgets_only_while_somebody_speaks() -> None:
     second = round(1 / HOP_S)
     level = np.concatenate([[-20.0], np.full(second, -60.0), np.full(second, -60.0)])

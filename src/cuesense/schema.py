@@ -133,6 +133,8 @@ VALUE_COLUMNS: Final[tuple[Column, ...]] = (
     _voice("voicing", "1", "confidence that the voice is voiced", 0, 1),
     _voice("loudness_db", "dB", "A-weighted level re full scale while speaking", -120, 20),
     _voice("spectral_tilt_db", "dB", "level below minus above 1 kHz while speaking", -80, 80),
+    _voice("hnr_db", "dB", "harmonics-to-noise ratio while voiced", -40, 40),
+    _voice("cpp_db", "dB", "cepstral peak prominence while voiced", -40, 80),
     _voice("syllable_rate", "1/s", "syllable nuclei per second of own speech, last 4 s", 0, 20),
     Column(
         "motion_energy",

@@ -207,6 +207,10 @@ class VoiceCue:
         True where a syllable nucleus (its intensity peak) falls into this hop.
     reason
         why values are missing.
+    hnr_db
+        harmonics-to-noise ratio, dB; NaN where unvoiced.
+    cpp_db
+        cepstral peak prominence, dB; NaN where unvoiced.
     """
 
     t: float
@@ -218,6 +222,8 @@ class VoiceCue:
     spectral_tilt_db: float
     nucleus: bool
     reason: Reason = Reason.OK
+    hnr_db: float = float("nan")
+    cpp_db: float = float("nan")
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,10 +25,14 @@ FRAME: Final = 2 * HOP
 LOW_BAND_HZ: Final = (50.0, 1000.0)
 HIGH_BAND_HZ: Final = (1000.0, 5000.0)
 """The bands of the spectral tilt; vocal effort lifts the upper one more."""
-NUCLEUS_BAND_HZ: Final = (300.0, 3300.0)
-"""Where vowels are loud, and hum, breath and most hiss of fricatives are not."""
+NUCLEUS_BAND_HZ: Final = (300.0, 1500.0)
+"""Where vowels are loud; hum, breath, fricatives, and the glottal ripple of high formants not."""
 NUCLEUS_FLOOR_DB: Final = 25.0
 """dB below the recent speech level under which a peak is no nucleus (de Jong & Wempe 2009)."""
+NEAR_HOPS: Final = 11
+"""Hops (176 ms: over 5.7 syllables per second) under which two peaks are near each other."""
+NEAR_DIP_DB: Final = 4.0
+"""Least dip between two peaks that are near each other, dB."""
 SONORANT_TILT_DB: Final = 0.0
 """dB of spectral tilt from which speech without an F0 may hold a nucleus: no fricative."""
 LEVEL_DECAY_DB: Final = 0.048
@@ -128,12 +132,13 @@ def smooth_db(power: F64, state: F64 | None = None) -> tuple[F64, F64]:
 
 @dataclass(frozen=True, slots=True)
 class PeakState:
-    """Where `peaks` stands: hops seen, lowest level since the last peak, and the candidate."""
+    """Where `peaks` stands: hops seen, lowest level since the last peak, candidate, last peak."""
 
     seen: int = 0
     low: float = np.inf
     high: float = -np.inf
     at: int = -1  # hop of the candidate, -1 if the level has not risen enough yet
+    last: int = -NEAR_HOPS  # hop of the last peak
 
 
 def peaks(
@@ -144,7 +149,8 @@ def peaks(
     The syllable nuclei of de Jong & Wempe (2009, Behavior Research Methods 41:385-390), but for
     their voicing, which the caller checks. A candidate that nothing has exceeded for `hold` hops
     is taken without waiting for its dip, so that a long vowel is decided in time too; the next
-    peak needs its rise all the same.
+    peak needs its rise all the same. A peak within `NEAR_HOPS` of the last one needs a rise of
+    `NEAR_DIP_DB`: a shallow ripple so soon is one syllable's, not another's.
 
     Parameters
     ----------
@@ -164,7 +170,7 @@ def peaks(
     state : PeakState
     """
     now = state or PeakState()
-    low, high, at = now.low, now.high, now.at
+    low, high, at, last = now.low, now.high, now.at, now.last
     found: list[int] = []
     for hop, level in enumerate(level_db.tolist(), start=now.seen):
         if at < 0:
@@ -174,9 +180,11 @@ def peaks(
         elif level > high:
             high, at = level, hop
         elif level <= high - dip_db or hop - at >= hold:
-            found.append(at)
+            if at - last >= NEAR_HOPS or high - low >= NEAR_DIP_DB:
+                found.append(at)
+                last = at
             low, at = level, -1
-    return found, PeakState(now.seen + len(level_db), low, high, at)
+    return found, PeakState(now.seen + len(level_db), low, high, at, last)
 
 
 def speech_level(

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cuesense import config
-from cuesense.cues import prosody
+from cuesense.cues import prosody, tone
 from cuesense.cues.prosody import FRAME, HOP, RATE
 from cuesense.errors import ParameterError
 from cuesense.types import F32, F64, AudioBlock, Reason, VoiceCue
@@ -32,7 +32,7 @@ FOLLOW_S: Final = 10.0  # s over which hop times follow timestamps that drift fr
 LOUDEST: Final = 16.0  # re full scale; what is beyond is damage, and would overflow the models
 LATENCY_S: Final = 0.35  # s; a cue comes at most so long after its sound
 
-N_VALUES: Final = 6  # speech, F0, voicing, loudness, tilt, nucleus
+N_VALUES: Final = 8  # speech, F0, voicing, loudness, tilt, nucleus, HNR, CPP
 
 
 class Voice:
@@ -139,11 +139,12 @@ class Voice:
         cues = []
         for t, rows, bad in zip(times, values.tolist(), damaged, strict=True):
             for i, row, drop in zip(self._ids, rows, bad, strict=True):
-                speech, f0, voicing, loudness, tilt, nucleus = row
+                speech, f0, voicing, loudness, tilt, nucleus, *quality = row
                 voiced = voicing >= self._settings.voicing
                 reason = Reason.DROPPED if drop else Reason.OK if voiced else Reason.UNVOICED
+                peak = nucleus == 1.0
                 cues.append(
-                    VoiceCue(t, i, speech, f0, voicing, loudness, tilt, nucleus == 1.0, reason)
+                    VoiceCue(t, i, speech, f0, voicing, loudness, tilt, peak, reason, *quality)
                 )
             self._next_hop = t + HOP_S
         return cues
@@ -243,6 +244,9 @@ class _Channel:
         self._stream = stream
         self._fresh = True
         self._tail: F32 = np.zeros(HOP, np.float32)
+        self._sound: F32 = np.zeros(
+            tone.WINDOW // 2, np.float32
+        )  # from half a frame before `_done`
         self._smoothing: F64 | None = None
         self._peaks: prosody.PeakState | None = None
         self._level = -math.inf
@@ -258,6 +262,7 @@ class _Channel:
         hops = len(chunk) // HOP
         sound = np.concatenate([self._tail, chunk[: hops * HOP]])
         self._tail = sound[-HOP:]
+        self._sound = np.concatenate([self._sound, chunk])
         starts = np.arange(hops)[:, None] * HOP
         loudness, tilt, power = prosody.levels(sound[starts + np.arange(FRAME)])
         self._loudness = np.concatenate([self._loudness, np.stack([loudness, tilt], axis=1)])
@@ -300,7 +305,7 @@ class _Channel:
 
     def _finish(self, pitch: F64) -> F64:
         """Put together the hops that have their F0."""
-        n = min(len(pitch), len(self._loudness))
+        n = min(len(pitch), len(self._loudness))  # F0 comes later than the end of a hop's frame
         f0, voicing = pitch[:n].T
         loudness, tilt = self._loudness[:n].T
         speech, contour = self._speech[:n], self._contour[:n]
@@ -311,10 +316,25 @@ class _Channel:
         loud = contour > reference - prosody.NUCLEUS_FLOOR_DB
         peak = np.isin(np.arange(self._done, self._done + n), list(self._nuclei))
         f0 = np.where(voiced, f0, np.nan)
-        out = [speech, f0, voicing, loudness, tilt, peak & sonorant & loud]
+        quality = self._quality(f0)
+        out = [speech, f0, voicing, loudness, tilt, peak & sonorant & loud, *quality]
 
         self._loudness = self._loudness[n:]
         self._speech, self._contour = self._speech[n:], self._contour[n:]
         self._done += n
         self._nuclei = {hop for hop in self._nuclei if hop >= self._done}
         return np.stack(out, axis=1)
+
+    def _quality(self, f0: F64) -> tuple[F64, F64]:
+        """Harmonics-to-noise ratio and cepstral peak of the finished hops, NaN where unvoiced."""
+        n = len(f0)
+        missing = max(0, (n - 1) * HOP + tone.WINDOW - len(self._sound))
+        sound = np.pad(self._sound, (0, missing))  # only at the end: silence follows
+        self._sound = self._sound[n * HOP :]
+        hnr, cepstral = np.full(n, np.nan), np.full(n, np.nan)
+        voiced = np.flatnonzero(np.isfinite(f0))
+        if len(voiced):
+            frames = sound[voiced[:, None] * HOP + np.arange(tone.WINDOW)]
+            hnr[voiced] = tone.harmonicity_db(frames, f0[voiced])
+            cepstral[voiced] = tone.cepstral_peak_db(frames, f0[voiced])
+        return hnr, cepstral

@@ -12,7 +12,7 @@ from cuesense.state.affect import SPEAKS
 from cuesense.state.attribution import Voiced
 from cuesense.types import F64, Reason
 
-_VOICE = ("f0_hz", "voicing", "loudness_db", "spectral_tilt_db")
+_VOICE = ("f0_hz", "voicing", "loudness_db", "spectral_tilt_db", "hnr_db", "cpp_db")
 
 
 class People:
