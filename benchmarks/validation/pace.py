@@ -286,7 +286,7 @@ def measure(data: Path) -> Part:
     right, total = pairs_in_order(spoken)
     by_hand = _pace_of(data, "fast") > _pace_of(data, "slow")
     settled = np.array(settling(data))
-    quiet = [sum(c.nucleus for c in cues_of_sound(_nothing(k))) for k in ("", "white", "pink")]
+    quiet = [sum(c.nucleus for c in cues_of_sound(nothing(k))) for k in ("", "white", "pink")]
     part = Part(
         "Pace",
         "Syllable nuclei are peaks of the level in 300-1500 Hz where the voice is sonorant; pace "
@@ -348,7 +348,8 @@ def _pace_of(data: Path, tempo: str) -> float:
     return sum(c.nucleus for c in cues) / (HOP_S * sum(c.speech >= 0.5 for c in cues))
 
 
-def _nothing(kind: str, seconds: int = 10) -> F32:
+def nothing(kind: str, seconds: int = 10) -> F32:
+    """Return sound without a voice: silence, or noise of a kind."""
     n = seconds * RATE
     return np.asarray(0.05 * noise(kind, n, RATE, 0) if kind else np.zeros(n), np.float32)
 
