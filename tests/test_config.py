@@ -65,8 +65,8 @@ dyad.silent_factor dyad.events_s dyad.events_r dyad.coverage_s dyad.slope_s dyad
 dyad.null_rolls dyad.settle_bouts dyad.mirroring.events_per_min dyad.disengaged.events_per_min
 """.split()
 SHARES = """
-faces.detection_score voice.voicing voice.speech turns.speech_on turns.speech_off
-synchrony.max_missing dyad.min_coverage
+faces.detection_score voice.voicing voice.voicing_off voice.speech turns.speech_on
+turns.speech_off synchrony.max_missing dyad.min_coverage
 """.split()
 INNER_SHARES = (
     "faces.min_face dyad.mirroring.gaze dyad.regulating.gaze dyad.disengaged.gaze".split()
@@ -108,6 +108,7 @@ def test_the_spread_of_a_prior_must_be_positive_its_mean_may_be_anything() -> No
     [
         ("voice.f0_floor_hz", 500, "voice.f0_ceiling_hz=500"),
         ("body.nod_low_hz", 6.5, "body.nod_high_hz=6.5"),
+        ("voice.voicing_off", 0.6, "voice.voicing=0.55"),
         ("turns.speech_off", 0.7, "turns.speech_on=0.6"),
         ("synchrony.band_face_s", 6, "synchrony.lag_s=5"),
         ("synchrony.window_s", 0.4, "dyad.rate_hz=5"),

@@ -66,7 +66,8 @@ class Voice:
 
     f0_floor_hz: float = 60.0
     f0_ceiling_hz: float = 500.0
-    voicing: float = 0.5  # voicing confidence from which a hop is voiced
+    voicing: float = 0.55  # voicing confidence from which a voiced stretch begins
+    voicing_off: float = 0.35  # voicing confidence below which it ends
     speech: float = 0.5  # speech probability from which there is speech
     nucleus_dip_db: float = 2.0  # de Jong & Wempe 2009: least dip between nuclei
     pace_window_s: float = 4.0  # s over which the syllable rate is counted
@@ -392,6 +393,11 @@ def _check_pairs(config: Config) -> None:
             f"less than body.nod_high_hz={body.nod_high_hz:g}",
         ),
         (
+            f"voice.voicing_off={voice.voicing_off:g}",
+            voice.voicing_off <= voice.voicing,
+            f"at most voice.voicing={voice.voicing:g}",
+        ),
+        (
             f"turns.speech_off={turns.speech_off:g}",
             turns.speech_off <= turns.speech_on,
             f"at most turns.speech_on={turns.speech_on:g}",
@@ -466,6 +472,7 @@ _LIMITS = {
     "voice.f0_floor_hz": _Limits(47.0, 2000.0),
     "voice.f0_ceiling_hz": _Limits(47.0, 2093.0),
     "voice.voicing": _SHARE,
+    "voice.voicing_off": _SHARE,
     "voice.speech": _SHARE,
     "voice.nucleus_dip_db": _SIZE,
     "people.attribution_lag_s": _SIZE,

@@ -1,10 +1,9 @@
 """The voice stage: `AudioBlock` in, one `VoiceCue` per 16-ms hop and audio channel out.
 
-Speech probability by Silero VAD, F0 by SwiftF0, everything else by `cues.prosody`, all at
-16 kHz. The sound is analysed in chunks of fixed size whatever the size of the blocks, so the
-blocks' size cannot show in the output. Hop `k` of a stretch of sound is centred on its sample
-`256 k` (at 16 kHz), where SwiftF0 centres its frames; the resampler's and models' delays change
-when a cue comes, never its time.
+What is measured of a hop is in `cues.channel`, at 16 kHz. The sound is analysed in chunks of fixed
+size whatever the size of the blocks, so the blocks' size cannot show in the output. Hop `k` of a
+stretch of sound is centred on its sample `256 k` (at 16 kHz), where SwiftF0 centres its frames; the
+resampler's and models' delays change when a cue comes, never its time.
 """
 
 from __future__ import annotations
@@ -16,23 +15,19 @@ import numpy as np
 import numpy.typing as npt
 
 from cuesense import config
-from cuesense.cues import prosody, tone
-from cuesense.cues.prosody import FRAME, HOP, RATE
+from cuesense.cues.channel import N_VALUES, Channel
+from cuesense.cues.prosody import HOP, RATE
 from cuesense.errors import ParameterError
 from cuesense.types import F32, F64, AudioBlock, Reason, VoiceCue
 
 MIN_RATE: Final = 8_000
 MAX_RATE: Final = 192_000
 HOP_S: Final = HOP / RATE
-CHUNK: Final = 6 * HOP  # each SwiftF0 call repeats 21 hops of context: smaller chunks cost more
-VAD_HOPS: Final = 2  # per window of the voice activity model, which answers one window late
-HOLD: Final = 9  # hops; a nucleus is decided by the time that its F0 is there (10 hops later)
+CHUNK: Final = 8 * HOP  # each SwiftF0 call repeats 21 hops of context: smaller chunks cost more
 JITTER_S: Final = 0.05  # s; a timestamp off by more is a gap
 FOLLOW_S: Final = 10.0  # s over which hop times follow timestamps that drift from the sample count
 LOUDEST: Final = 16.0  # re full scale; what is beyond is damage, and would overflow the models
 LATENCY_S: Final = 0.35  # s; a cue comes at most so long after its sound
-
-N_VALUES: Final = 8  # speech, F0, voicing, loudness, tilt, nucleus, HNR, CPP
 
 
 class Voice:
@@ -121,7 +116,7 @@ class Voice:
         channels = []
         for vad in self._vads:
             vad.reset()
-            channels.append(_Channel(self._settings, vad, self._swift.stream(low, high)))
+            channels.append(Channel(self._settings, vad, self._swift.stream(low, high)))
         return _Stretch(channels, self._rate)
 
     def _gap(self, until: float) -> list[VoiceCue]:
@@ -140,8 +135,8 @@ class Voice:
         for t, rows, bad in zip(times, values.tolist(), damaged, strict=True):
             for i, row, drop in zip(self._ids, rows, bad, strict=True):
                 speech, f0, voicing, loudness, tilt, nucleus, *quality = row
-                voiced = voicing >= self._settings.voicing
-                reason = Reason.DROPPED if drop else Reason.OK if voiced else Reason.UNVOICED
+                unvoiced = math.isnan(f0)
+                reason = Reason.DROPPED if drop else Reason.UNVOICED if unvoiced else Reason.OK
                 peak = nucleus == 1.0
                 cues.append(
                     VoiceCue(t, i, speech, f0, voicing, loudness, tilt, peak, reason, *quality)
@@ -157,7 +152,7 @@ _Hops = tuple[list[float], F64, npt.NDArray[np.bool_]]
 class _Stretch:
     """Sound without a gap: resampled, cut into chunks, every channel analysed."""
 
-    def __init__(self, channels: list[_Channel], rate: int) -> None:
+    def __init__(self, channels: list[Channel], rate: int) -> None:
         from soxr import ResampleStream
 
         self._channels = channels
@@ -233,108 +228,3 @@ class _Stretch:
         times, self._times = self._times[:n], self._times[n:]
         self._done += n
         return times, values, damaged
-
-
-class _Channel:
-    """One channel's models and the features that wait for the slowest of them, the F0."""
-
-    def __init__(self, settings: config.Voice, vad: Any, stream: Any) -> None:
-        self._settings = settings
-        self._vad = vad
-        self._stream = stream
-        self._fresh = True
-        self._tail: F32 = np.zeros(HOP, np.float32)
-        self._sound: F32 = np.zeros(
-            tone.WINDOW // 2, np.float32
-        )  # from half a frame before `_done`
-        self._smoothing: F64 | None = None
-        self._peaks: prosody.PeakState | None = None
-        self._level = -math.inf
-        # What waits for the F0, from hop `_done` on, each as far as it is known:
-        self._loudness: F64 = np.zeros((0, 2))  # and tilt
-        self._speech: F64 = np.zeros(0)
-        self._contour: F64 = np.zeros(0)  # smoothed level in the nuclei's band
-        self._nuclei: set[int] = set()  # peaks of the level, by hop
-        self._done = 0  # hops returned
-
-    def push(self, chunk: F32, *, last: bool) -> F64:
-        """Analyse whole VAD windows (anything if `last`); return (n, N_VALUES) of finished hops."""
-        hops = len(chunk) // HOP
-        sound = np.concatenate([self._tail, chunk[: hops * HOP]])
-        self._tail = sound[-HOP:]
-        self._sound = np.concatenate([self._sound, chunk])
-        starts = np.arange(hops)[:, None] * HOP
-        loudness, tilt, power = prosody.levels(sound[starts + np.arange(FRAME)])
-        self._loudness = np.concatenate([self._loudness, np.stack([loudness, tilt], axis=1)])
-        self._find_speech(chunk, last)
-        self._find_peaks(power, last)
-        self._fresh = False
-        return self._finish(self._pitch(chunk, last))
-
-    def _pitch(self, chunk: F32, last: bool) -> F64:
-        """SwiftF0: F0 in Hz and voicing of the hops that have it now, (n, 2)."""
-        results = [self._stream.push(chunk, RATE)]
-        if last:
-            results.append(self._stream.flush())
-        pitch = np.concatenate([r.pitch_hz for r in results])
-        voicing = np.concatenate([r.confidence for r in results])
-        return np.stack([pitch, voicing], axis=1)
-
-    def _find_speech(self, chunk: F32, last: bool) -> None:
-        """Silero VAD: one probability per window, put where the window before it was."""
-        windows = np.zeros((math.ceil(len(chunk) / (VAD_HOPS * HOP)), VAD_HOPS * HOP), np.float32)
-        windows.ravel()[: len(chunk)] = chunk
-        if last:  # the last answer comes with the silence that follows
-            windows = np.pad(windows, ((0, 1), (0, 0)))
-        answers = np.array([self._vad.process(window.data) for window in windows], np.float64)
-        late = answers[1:] if self._fresh else answers
-        self._speech = np.concatenate([self._speech, np.repeat(late, VAD_HOPS)])
-
-    def _find_peaks(self, power: F64, last: bool) -> None:
-        """Find the level's peaks, of which those that are sonorant will be nuclei."""
-        if last:  # silence follows: it completes the last hop and decides the last peak
-            power = np.concatenate([power, np.zeros(3)])
-        level, self._smoothing = prosody.smooth_db(power, self._smoothing)
-        if self._fresh:
-            level = level[1:]  # of the hop before the first
-        found, self._peaks = prosody.peaks(
-            level, dip_db=self._settings.nucleus_dip_db, hold=HOLD, state=self._peaks
-        )
-        self._nuclei.update(found)
-        self._contour = np.concatenate([self._contour, level])
-
-    def _finish(self, pitch: F64) -> F64:
-        """Put together the hops that have their F0."""
-        n = min(len(pitch), len(self._loudness))  # F0 comes later than the end of a hop's frame
-        f0, voicing = pitch[:n].T
-        loudness, tilt = self._loudness[:n].T
-        speech, contour = self._speech[:n], self._contour[:n]
-        voiced = voicing >= self._settings.voicing
-        # A creaky or hoarse vowel has no F0, but its energy lies low, unlike a fricative's.
-        sonorant = voiced | ((speech >= self._settings.speech) & (tilt > prosody.SONORANT_TILT_DB))
-        reference, self._level = prosody.speech_level(contour, sonorant, self._level)
-        loud = contour > reference - prosody.NUCLEUS_FLOOR_DB
-        peak = np.isin(np.arange(self._done, self._done + n), list(self._nuclei))
-        f0 = np.where(voiced, f0, np.nan)
-        quality = self._quality(f0)
-        out = [speech, f0, voicing, loudness, tilt, peak & sonorant & loud, *quality]
-
-        self._loudness = self._loudness[n:]
-        self._speech, self._contour = self._speech[n:], self._contour[n:]
-        self._done += n
-        self._nuclei = {hop for hop in self._nuclei if hop >= self._done}
-        return np.stack(out, axis=1)
-
-    def _quality(self, f0: F64) -> tuple[F64, F64]:
-        """Harmonics-to-noise ratio and cepstral peak of the finished hops, NaN where unvoiced."""
-        n = len(f0)
-        missing = max(0, (n - 1) * HOP + tone.WINDOW - len(self._sound))
-        sound = np.pad(self._sound, (0, missing))  # only at the end: silence follows
-        self._sound = self._sound[n * HOP :]
-        hnr, cepstral = np.full(n, np.nan), np.full(n, np.nan)
-        voiced = np.flatnonzero(np.isfinite(f0))
-        if len(voiced):
-            frames = sound[voiced[:, None] * HOP + np.arange(tone.WINDOW)]
-            hnr[voiced] = tone.harmonicity_db(frames, f0[voiced])
-            cepstral[voiced] = tone.cepstral_peak_db(frames, f0[voiced])
-        return hnr, cepstral
