@@ -135,14 +135,19 @@ def at(times: F64, heard: Hops, on: float, off: float) -> Heard:
 
 
 def praat(times: F64, sound: F32, rate: int) -> Heard:
-    """Praat's autocorrelation method (Boersma 1993) with its own defaults but for the range."""
+    """Praat's autocorrelation method (Boersma 1993): the nearest of frames every 5 ms.
+
+    Everything but the range is at its defaults; frames are finer than the reference's so that
+    they are where the reference is.
+    """
     import parselmouth
 
     track = parselmouth.Sound(sound.astype(np.float64), rate).to_pitch_ac(
-        time_step=STEP_S, pitch_floor=FLOOR_HZ, pitch_ceiling=CEILING_HZ
+        time_step=STEP_S / 3, pitch_floor=FLOOR_HZ, pitch_ceiling=CEILING_HZ
     )
-    f0 = np.array([track.get_value_at_time(t) for t in times])
-    return Heard(np.isfinite(f0), f0)
+    f0 = np.asarray(track.selected_array["frequency"])
+    nearest = np.abs(track.xs()[None] - times[:, None]).argmin(axis=1)
+    return Heard(f0[nearest] > 0, np.where(f0[nearest] > 0, f0[nearest], np.nan))
 
 
 def pyin(times: F64, sound: F32, rate: int) -> Heard:
@@ -290,7 +295,7 @@ def measure(data: Path) -> Part:
         "The laryngograph's F0 of 40 sentences by two speakers (CSTR FDA database, rl a man, sb "
         "a woman; 96 s) against the voice stage as shipped, at the laryngograph's times, every "
         "15 ms: the stage's F0 is interpolated between its 16-ms hops, its voicing crosses a "
-        "threshold between them; the peers answer every 15 ms themselves, or interpolate (Praat). "
+        "threshold between them; the peers answer every 15 ms themselves (Praat every 5 ms). "
         "Gross: more than 20 % off, of the frames voiced in both. Right: of the truly voiced "
         "frames, those found voiced and within 20 %. Noise is relative to the whole recording's "
         "power. Intervals: resampled sentences; two speakers cannot speak for all.",

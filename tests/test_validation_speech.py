@@ -1,0 +1,52 @@
+"""Speech or not on real recordings: the level of the validation page, with a margin."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
+
+pytestmark = pytest.mark.real_data
+
+
+@pytest.fixture(scope="module")
+def speech() -> Iterator[ModuleType]:
+    sys.path.insert(0, str(BENCHMARKS))
+    from validation import speech
+
+    yield speech
+    sys.path.remove(str(BENCHMARKS))
+
+
+@pytest.mark.parametrize(
+    ("noise", "snr_db", "least", "gain"),
+    [("clean", np.inf, 0.97, -0.003), ("pink", 0.0, 0.94, 0.0)],
+)
+def test_speech_is_told_from_none_and_better_in_noise_than_by_the_model_alone(
+    real_data: Path, speech: ModuleType, noise: str, snr_db: float, least: float, gain: float
+) -> None:
+    some = list(speech.clips(real_data))[::5]
+    results = speech.results_in(some, speech.Condition(noise, snr_db))
+    everyone = np.arange(len(results))
+    ours = speech.area(results, lambda r: r.ours)(everyone)
+    assert ours > least
+    assert ours > gain + speech.area(results, lambda r: r.model)(everyone)
+
+
+@pytest.mark.parametrize("name", ["breath", "cough", "typing", "music"])
+def test_other_sounds_are_no_speech(speech: ModuleType, name: str) -> None:
+    sound = (0.03 * speech.SOUNDS[name](10 * speech.RATE, speech.RATE, 7)).astype(np.float32)
+    assert np.mean(speech.stage(sound)[1] >= 0.5) < 0.05
+
+
+def test_most_of_a_laugh_is_none(real_data: Path, speech: ModuleType) -> None:
+    assert speech.real_laughter(real_data) < 0.75
