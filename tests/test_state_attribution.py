@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from cuesense.config import Config
 from cuesense.cues.dynamics import FaceFeatures
+from cuesense.cues.voiceprint import COEFFICIENTS
 from cuesense.schema import VALUE_INDEX, VALUES
 from cuesense.state.attribution import Attribution, Voiced, mouth_log_ratio, transition
 from cuesense.state.grid import RawTick
+from cuesense.state.voices import VoiceProfile
 from cuesense.types import F64, Reason, VoiceCue
 
 RATE = 25.0
@@ -61,11 +65,40 @@ def ticks(speech: F64, mouth: F64 | None, levels: F64 | None = None) -> list[Raw
     return result
 
 
+Voices = tuple[VoiceProfile | None, VoiceProfile | None]
+
+
+def timbre(who: int, n: int, seed: int = 0) -> F64:
+    """Cepstra of a voice: six vowels that all voices share, each moved as the voice has it."""
+    vowels = np.random.default_rng(7).normal(0, 2.0, (6, COEFFICIENTS))
+    moved = vowels + np.random.default_rng(100 + who).normal(0, 0.8, (6, COEFFICIENTS))
+    rng = np.random.default_rng([who, seed])
+    drawn: F64 = moved[rng.integers(0, 6, n)] + rng.normal(0, 0.8, (n, COEFFICIENTS))
+    return drawn
+
+
+def profile(who: int) -> VoiceProfile:
+    return VoiceProfile(timbre(who, 300), 8.0)
+
+
+def sounding(raw: list[RawTick], who: list[int]) -> list[RawTick]:
+    """Give the voice of each tick to somebody: 0, 1, or 2 for a stranger."""
+    drawn = [timbre(person, len(raw), seed=1) for person in range(3)]
+    return [
+        replace(tick, voices=tuple(replace(v, cepstrum=drawn[w][i]) for v in tick.voices if v))
+        for i, (tick, w) in enumerate(zip(raw, who, strict=True))
+    ]
+
+
 def attribute(
-    raw: list[RawTick], *, faces: bool = True, files: tuple[int, ...] = ()
+    raw: list[RawTick],
+    *,
+    faces: bool = True,
+    files: tuple[int, ...] = (),
+    voices: Voices = (None, None),
 ) -> tuple[list[Voiced], Attribution]:
     channels = files or (len(raw[0].voices),)
-    stage = Attribution(CONFIG.people, CONFIG.voice, RATE, channels, faces=faces)
+    stage = Attribution(CONFIG.people, CONFIG.voice, RATE, channels, faces=faces, profiles=voices)
     out = [v for tick in raw for v in stage.push(tick)]
     return out + stage.flush(), stage
 
@@ -175,6 +208,66 @@ def test_no_sound_is_nan_not_silence() -> None:
     raw = ticks(np.full(50, np.nan), mouths(np.zeros((50, 2)), np.random.default_rng(0)))
     out, _ = attribute(raw)
     assert all(np.isnan(v.speaking).all() for v in out)
+
+
+def alternate(seed: int) -> tuple[F64, F64, list[int]]:
+    """One at a time: who speaks (n, 2), speech (n,), and whose voice is heard."""
+    speaks = script(seed)
+    speaks[speaks.sum(axis=1) == 2, 1] = 0
+    speech = np.where(speaks.any(axis=1), 0.95, 0.03)
+    return speaks, speech, speaks.argmax(axis=1).tolist()
+
+
+def test_voices_known_from_before_need_no_picture() -> None:
+    speaks, speech, who = alternate(8)
+    raw = sounding(ticks(speech, None), who)
+    out, stage = attribute(raw, faces=False, voices=(profile(0), profile(1)))
+    right, wrong = scores(out, speaks)
+    assert right >= 0.93
+    assert wrong <= 0.05
+    assert not stage.note
+    swapped, _ = attribute(raw, faces=False, voices=(profile(1), profile(0)))
+    right, wrong = scores(swapped, speaks[:, ::-1])
+    assert right >= 0.93
+
+
+def test_the_mouths_enrol_the_voices_which_tell_once_the_mouths_are_hidden() -> None:
+    speaks, speech, who = alternate(9)
+    mouth = mouths(speaks, np.random.default_rng(9))
+    mouth[1000:] = np.nan
+    out, stage = attribute(sounding(ticks(speech, mouth), who))
+    a, b = stage.profiles
+    assert 4.0 < a.seconds < 40.0
+    assert 4.0 < b.seconds < 40.0
+    right, wrong = scores(out[1000:], speaks[1000:])
+    assert right >= 0.9
+    assert wrong <= 0.07
+    unknown, _ = attribute(ticks(speech, mouth))
+    assert scores(unknown[1000:], speaks[1000:])[0] < 0.75  # there is nothing else to go by
+
+
+@pytest.mark.parametrize("heard", [0, 1, 2])
+def test_still_mouths_outweigh_a_voice_that_fits(heard: int) -> None:
+    speech = np.r_[np.full(100, 0.03), np.full(300, 0.95)]
+    raw = sounding(
+        ticks(speech, mouths(np.zeros((400, 2)), np.random.default_rng(0))), [heard] * 400
+    )
+    out, stage = attribute(raw, voices=(profile(0), profile(1)))
+    assert np.mean([v.other > 0.5 for v in out[125:]]) > 0.9
+    assert sum(p.seconds for p in stage.profiles) < 17.0  # nothing of it was enrolled
+
+
+def test_with_one_known_voice_and_no_picture_another_voice_is_nobody_of_the_two() -> None:
+    speech = np.full(400, 0.95)
+    out, _ = attribute(
+        sounding(ticks(speech, None), [0] * 400), faces=False, voices=(profile(0), None)
+    )
+    assert np.mean([v.speaking[0] > 0.5 for v in out]) > 0.95
+    out, _ = attribute(
+        sounding(ticks(speech, None), [2] * 400), faces=False, voices=(profile(0), None)
+    )
+    assert max(v.speaking[1] for v in out) < 0.01
+    assert np.mean([v.other > 0.5 for v in out]) > 0.8
 
 
 def test_an_unseen_mouth_says_nothing_and_motion_speaks_for_speech() -> None:

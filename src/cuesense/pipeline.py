@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from cuesense.appraisal import Appraisal, Profiles
 from cuesense.capture import Source
 from cuesense.config import Config
-from cuesense.sensing import Sensing, Watch
+from cuesense.sensing import Sensing, Voices, Watch
 from cuesense.state.profile import Profile
+from cuesense.state.voices import VoiceProfile
 from cuesense.types import Moment, Sensed
 
 
@@ -39,6 +40,8 @@ class Findings:
         "A" or "B".
     profiles
         what is known of each person's usual.
+    voices
+        how each person's voice sounds; None before anything was sensed.
     """
 
     end_s: float = 0.0
@@ -49,6 +52,7 @@ class Findings:
     problems: tuple[str, ...] = ()
     listener: str | None = None
     profiles: tuple[Profile, Profile] = (Profile(), Profile())
+    voices: tuple[VoiceProfile, VoiceProfile] | None = None
 
 
 def run(
@@ -57,6 +61,7 @@ def run(
     findings: Findings | None = None,
     watch: Watch | None = None,
     profiles: Profiles = (None, None),
+    voices: Voices = (None, None),
 ) -> Iterator[Moment]:
     """Yield a `Moment` per tick (25 Hz) of an opened source, in order, to its end.
 
@@ -72,6 +77,8 @@ def run(
         told every face and voice cue as it comes; for a live view.
     profiles
         what is known of A's and B's usual before; the baseline gives what is not.
+    voices
+        how A's and B's voices sound, as far as it is known before; the mouths give what is not.
 
     Raises
     ------
@@ -82,19 +89,24 @@ def run(
     """
     config = config or Config()
     findings = findings if findings is not None else Findings()
-    return appraise(sense(source, config, findings, watch), config, findings, profiles)
+    return appraise(sense(source, config, findings, watch, voices), config, findings, profiles)
 
 
 def sense(
-    source: Source, config: Config, findings: Findings, watch: Watch | None = None
+    source: Source,
+    config: Config,
+    findings: Findings,
+    watch: Watch | None = None,
+    voices: Voices = (None, None),
 ) -> Iterator[Sensed]:
     """Yield what is sensed at each tick of an opened source; arguments and errors as of `run`."""
     second = round(config.grid.rate_hz)
-    with Sensing(source, config, watch) as sensing:
+    with Sensing(source, config, watch, voices) as sensing:
 
         def learn() -> None:
             findings.end_s, findings.frames = sensing.now, sensing.frames
             findings.notes, findings.problems = sensing.notes, source.problems
+            findings.voices = sensing.voices
 
         ticks = 0
         for packet in source.packets():

@@ -21,6 +21,7 @@ from cuesense.cues.voice import Voice
 from cuesense.state.attribution import Attribution, Voiced
 from cuesense.state.grid import Grid, RawTick
 from cuesense.state.people import People
+from cuesense.state.voices import VoiceProfile
 from cuesense.types import (
     PEOPLE,
     AudioBlock,
@@ -34,6 +35,9 @@ from cuesense.types import (
 
 Watch = Callable[[FaceCue | VoiceCue], None]
 """Called with each cue as soon as it is there, long before the moment that it becomes part of."""
+
+Voices = tuple[VoiceProfile | None, VoiceProfile | None]
+"""The voices of A and B; None where nothing is known."""
 
 STILLS = 16
 """Pictures spread over a recording in which the two people are looked for first."""
@@ -50,6 +54,8 @@ class Sensing:
         settings.
     watch
         told every cue as it comes.
+    voices
+        how A's and B's voices sound, as far as it is known before.
 
     Attributes
     ----------
@@ -59,7 +65,13 @@ class Sensing:
         time of the last packet, s.
     """
 
-    def __init__(self, source: Source, config: Config, watch: Watch | None = None) -> None:
+    def __init__(
+        self,
+        source: Source,
+        config: Config,
+        watch: Watch | None = None,
+        voices: Voices = (None, None),
+    ) -> None:
         info = source.info
         self._source, self._config, self._watch = source, config, watch
         self.frames, self.now = 0, 0.0
@@ -78,9 +90,14 @@ class Sensing:
                 first += count
         self._grid = Grid(config.grid, channels)
         self._attribution = Attribution(
-            config.people, config.voice, config.grid.rate_hz, info.channels, faces=video
+            config.people,
+            config.voice,
+            config.grid.rate_hz,
+            info.channels,
+            faces=video,
+            profiles=voices,
         )
-        alone = not video and channels == 1
+        alone = not video and channels == 1 and voices[1] is None
         self._people = People(config, seats=(True, not alone))
         self._events: list[tuple[float, Event]] = []  # with the time from which each is told
         self._doubts = 0  # doubtful returns of a face that were told
@@ -90,6 +107,11 @@ class Sensing:
         """What the user should know about what was sensed, so far."""
         faces = self._faces.notes if self._faces is not None else ()
         return tuple(n for n in (*self._source.info.notes, *faces, self._attribution.note) if n)
+
+    @property
+    def voices(self) -> tuple[VoiceProfile, VoiceProfile]:
+        """How A's and B's voices sound, as far as it is known by now."""
+        return self._attribution.profiles
 
     def push(self, packet: Packet) -> list[Sensed]:
         """Take one packet; return the ticks that are due now."""

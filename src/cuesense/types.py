@@ -211,6 +211,9 @@ class VoiceCue:
         harmonics-to-noise ratio, dB; NaN where unvoiced.
     cpp_db
         cepstral peak prominence, dB; NaN where unvoiced.
+    cepstrum
+        (`cues.voiceprint.COEFFICIENTS`,) what tells whose voice it is; NaN where there is no
+        sound, None if it was not measured.
     """
 
     t: float
@@ -224,6 +227,7 @@ class VoiceCue:
     reason: Reason = Reason.OK
     hnr_db: float = float("nan")
     cpp_db: float = float("nan")
+    cepstrum: F64 | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,9 @@
 """One channel of sound without a gap, at 16 kHz: everything that is measured of a hop.
 
 Speech by Silero VAD joined with voicing (`cues.speech`), F0 by SwiftF0 with a voicing of our own
-(`cues.pitch`), level, tilt and syllable nuclei (`cues.prosody`), voice quality (`cues.tone`). The
-F0 comes latest, some 10 hops after its sound; what is known before waits for it.
+(`cues.pitch`), level, tilt and syllable nuclei (`cues.prosody`), voice quality (`cues.tone`), and
+what tells whose voice it is (`cues.voiceprint`). The F0 comes latest, some 10 hops after its sound;
+what is known before waits for it.
 """
 
 from __future__ import annotations
@@ -14,12 +15,13 @@ import numpy as np
 import numpy.typing as npt
 
 from cuesense import config
-from cuesense.cues import pitch, prosody, tone
+from cuesense.cues import pitch, prosody, tone, voiceprint
 from cuesense.cues import speech as speaking
 from cuesense.cues.prosody import FRAME, HOP, RATE
 from cuesense.types import F32, F64
 
-N_VALUES: Final = 8  # speech, F0, voicing, loudness, tilt, nucleus, HNR, CPP
+N_MEASURES: Final = 8  # speech, F0, voicing, loudness, tilt, nucleus, HNR, CPP
+N_VALUES: Final = N_MEASURES + voiceprint.COEFFICIENTS
 VAD_HOPS: Final = 2  # per window of the voice activity model, which answers one window late
 HOLD: Final = 9  # hops; a nucleus is decided by the time that its F0 is there (10 hops later)
 BEFORE: Final = tone.WINDOW // 2  # samples kept before the centre of the first hop that waits
@@ -52,6 +54,7 @@ class Channel:
         # What waits for the F0, from hop `_done` on, each as far as it is known:
         self._sound: F32 = np.zeros(BEFORE, np.float32)  # from `BEFORE` its centre on
         self._loudness: F64 = np.zeros((0, 2))  # and tilt
+        self._cepstra: F64 = np.zeros((0, voiceprint.COEFFICIENTS))
         self._speech: F64 = np.zeros(0)
         self._contour: F64 = np.zeros(0)  # smoothed level in the nuclei's band
         self._nuclei: set[int] = set()  # peaks of the level, by hop
@@ -63,8 +66,10 @@ class Channel:
         sound = np.concatenate([self._tail, chunk[: hops * HOP]])
         self._tail = sound[-HOP:]
         starts = np.arange(hops)[:, None] * HOP
-        loudness, tilt, power = prosody.levels(sound[starts + np.arange(FRAME)])
+        frames = sound[starts + np.arange(FRAME)]
+        loudness, tilt, power = prosody.levels(frames)
         self._loudness = np.concatenate([self._loudness, np.stack([loudness, tilt], axis=1)])
+        self._cepstra = np.concatenate([self._cepstra, voiceprint.cepstra(frames)])
         silence = np.zeros(2 * BEFORE if last else 0, np.float32)
         self._sound = np.concatenate([self._sound, chunk, silence])
         self._find_speech(chunk, last)
@@ -123,13 +128,14 @@ class Channel:
             quality[1, voiced] = tone.cepstral_peak_db(frames, f0[voiced])
         f0 = np.where(voiced, f0, np.nan)
         out = [speech, f0, voicing, loudness, tilt, peak & sonorant & loud, *quality]
+        finished = np.concatenate([np.stack(out, axis=1), self._cepstra[:n]], axis=1)
 
         self._sound = self._sound[n * HOP :]
-        self._loudness = self._loudness[n:]
+        self._loudness, self._cepstra = self._loudness[n:], self._cepstra[n:]
         self._speech, self._contour = self._speech[n:], self._contour[n:]
         self._done += n
         self._nuclei = {hop for hop in self._nuclei if hop >= self._done}
-        return np.stack(out, axis=1)
+        return finished
 
     def _decide_voicing(self, f0: F64, confidence: F64) -> tuple[F64, npt.NDArray[np.bool_]]:
         """Voicing of finished hops and whether they are voiced."""

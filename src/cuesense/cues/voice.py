@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cuesense import config
-from cuesense.cues.channel import N_VALUES, Channel
+from cuesense.cues.channel import N_MEASURES, N_VALUES, Channel
 from cuesense.cues.prosody import HOP, RATE
 from cuesense.errors import ParameterError
 from cuesense.types import F32, F64, AudioBlock, Reason, VoiceCue
@@ -131,15 +131,28 @@ class Voice:
 
     def _cues(self, hops: _Hops) -> list[VoiceCue]:
         times, values, damaged = hops
+        measures, cepstra = values[..., :N_MEASURES].tolist(), values[..., N_MEASURES:]
+        cepstra.flags.writeable = False
         cues = []
-        for t, rows, bad in zip(times, values.tolist(), damaged, strict=True):
-            for i, row, drop in zip(self._ids, rows, bad, strict=True):
-                speech, f0, voicing, loudness, tilt, nucleus, *quality = row
-                unvoiced = math.isnan(f0)
-                reason = Reason.DROPPED if drop else Reason.UNVOICED if unvoiced else Reason.OK
-                peak = nucleus == 1.0
+        for t, *hop in zip(times, measures, cepstra, damaged, strict=True):
+            for i, row, cepstrum, drop in zip(self._ids, *hop, strict=True):
+                speech, f0, voicing, loudness, tilt, nucleus, hnr, cpp = row
+                unvoiced = Reason.UNVOICED if math.isnan(f0) else Reason.OK
                 cues.append(
-                    VoiceCue(t, i, speech, f0, voicing, loudness, tilt, peak, reason, *quality)
+                    VoiceCue(
+                        t=t,
+                        channel=i,
+                        speech=speech,
+                        f0_hz=f0,
+                        voicing=voicing,
+                        loudness_db=loudness,
+                        spectral_tilt_db=tilt,
+                        nucleus=nucleus == 1.0,
+                        reason=Reason.DROPPED if drop else unvoiced,
+                        hnr_db=hnr,
+                        cpp_db=cpp,
+                        cepstrum=cepstrum,
+                    )
                 )
             self._next_hop = t + HOP_S
         return cues

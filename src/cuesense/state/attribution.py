@@ -1,10 +1,15 @@
-"""Whose voice it is: speech x mouth motion x channel level, by a small hidden Markov model.
+"""Whose voice it is: speech x mouth motion x voice x channel level, by a hidden Markov model.
 
 Five states: nobody, A, B, both, or another voice. At every tick each state is scored by the
-speech probability, by how each mouth moves (log-normal when speaking and when not) and, where
-each person has an audio channel, by the difference of the channels' levels. The posterior waits
-for `attribution_lag_s` of later evidence (fixed-lag smoothing; Rabiner 1989,
-doi:10.1109/5.18626, eq. 19-27), because lips often start to move after the sound or before it.
+speech probability, by how each mouth moves (log-normal when speaking and when not), by how well
+the voice fits each person's profile and, where each person has an audio channel, by the
+difference of the channels' levels instead. The posterior waits for `attribution_lag_s` of later
+evidence (fixed-lag smoothing; Rabiner 1989, doi:10.1109/5.18626, eq. 19-27), because lips often
+start to move after the sound or before it.
+
+Nobody is asked to enrol: a tick of speech that the mouths alone give to one person with confidence
+goes into that person's profile. The voice itself has no say in that, so a profile that has caught
+a wrong voice cannot go on feeding itself.
 """
 
 from __future__ import annotations
@@ -18,6 +23,7 @@ import numpy as np
 from cuesense.config import People, Voice
 from cuesense.schema import VALUE_INDEX
 from cuesense.state.grid import RawTick
+from cuesense.state.voices import Enrolment, Fit, VoiceProfile, usable
 from cuesense.types import F64, VoiceCue
 
 NOBODY, A, B, BOTH, OTHER = range(5)
@@ -49,7 +55,14 @@ moving mouths, or two nearly still ones for a moment, are not."""
 MOUTH_WEIGHT = 0.12
 SPEECH_WEIGHT = 0.5
 LEVEL_WEIGHT = 0.15
-"""Neighbouring ticks say nearly the same, so each tick's log likelihood counts only in part."""
+VOICE_WEIGHT, OTHER_WEIGHT = 0.3, 0.1
+"""Neighbouring ticks say nearly the same, so each tick's log likelihood counts only in part: one
+person's voice against the other's counts for more than against a voice that nobody has heard."""
+
+ENROL_SURE = 0.9
+"""Posterior of one person, by the mouths, from which a tick of speech is taken as their voice."""
+RENEW_S = 1.0
+"""s of new voice after which a profile is brought up to date."""
 
 OWN_CHANNEL_DB = (12.0, 8.0)
 SHARED_DB = (0.0, 6.0)
@@ -125,8 +138,10 @@ class Attribution:
         number of audio channels of each file: (2,) for one stereo recording, (1, 1) for one
         recording per person. In the second case each file's channels are its person's.
     faces
-        whether there is a picture. Without one, and without a channel for each person, all
-        speech is taken as one person's.
+        whether there is a picture. Without one, and without a channel or a profile for each
+        person, all speech is taken as one person's.
+    profiles
+        of seat 0 and 1, from an earlier session or enrolled by hand; they go on growing.
     """
 
     def __init__(
@@ -137,12 +152,17 @@ class Attribution:
         channels: tuple[int, ...],
         *,
         faces: bool,
+        profiles: tuple[VoiceProfile | None, VoiceProfile | None] = (None, None),
     ) -> None:
         self._lag = max(1, round(people.attribution_lag_s * rate_hz))
         self._rate = rate_hz
         self._transition = transition(rate_hz)
         self._waiting: deque[tuple[RawTick, F64, F64]] = deque()
-        self._forward = np.full(5, 0.2)
+        self._forward = np.full((5, 2), 0.2)
+        self._voice = voice
+        self._enrolments = (Enrolment(profiles[0]), Enrolment(profiles[1]))
+        self._fit = Fit(profiles)
+        self._fresh_s = 0.0  # of voice since the profiles were brought up to date
         total = sum(channels)
         ends = np.cumsum(channels)
         files = [range(end - n, end) for n, end in zip(channels, ends, strict=True) if n]
@@ -168,7 +188,12 @@ class Attribution:
     @property
     def _alone(self) -> bool:
         """Whether there is nothing to tell two voices apart by."""
-        return not self._faces and not self.separate
+        return not self._faces and not self.separate and not any(self._fit.known)
+
+    @property
+    def profiles(self) -> tuple[VoiceProfile, VoiceProfile]:
+        """What is known of each person's voice so far."""
+        return self._enrolments[0].profile(), self._enrolments[1].profile()
 
     @property
     def _swapped(self) -> bool:
@@ -190,9 +215,9 @@ class Attribution:
     def push(self, tick: RawTick) -> list[Voiced]:
         """Take the next tick; return the one that is decided now, if any."""
         score = self._score(tick)
-        likelihood = np.exp(score - score.max())
-        forward = likelihood * (self._forward @ self._transition)
-        self._forward = forward / forward.sum()
+        likelihood = np.exp(score - score.max(axis=0))
+        forward = likelihood * (self._transition.T @ self._forward)
+        self._forward = forward / forward.sum(axis=0)
         self._waiting.append((tick, self._forward, likelihood))
         return [self._decide()] if len(self._waiting) > self._lag else []
 
@@ -201,14 +226,16 @@ class Attribution:
         return [self._decide() for _ in range(len(self._waiting))]
 
     def _decide(self) -> Voiced:
-        backward = np.ones(5)
+        backward = np.ones((5, 2))
         for _, _, likelihood in reversed(list(self._waiting)[1:]):
             backward = self._transition @ (likelihood * backward)
-            backward /= backward.sum()
+            backward /= backward.sum(axis=0)
         tick, forward, _ = self._waiting.popleft()
-        p = forward * backward
-        p /= p.sum()
+        posterior = forward * backward
+        p, seen = (posterior / posterior.sum(axis=0)).T
         separate = self.separate
+        if not separate:
+            self._enrol(tick.voices, seen)
         everything = range(len(tick.voices))
         first, second = (
             _loudest(tick.voices, side if separate else everything) for side in self._sides
@@ -226,7 +253,19 @@ class Attribution:
         )
 
     def _score(self, tick: RawTick) -> F64:
-        """Return the log likelihood (5,) of what was sensed at a tick in each state."""
+        """Return the log likelihood of what was sensed at a tick in each state, (5, 2).
+
+        The first column is of everything, the second without the voice's fit to the profiles.
+        """
+        seen = self._seen(tick)
+        if self._alone:
+            seen[[B, BOTH, OTHER]] = -50.0
+            return np.stack([seen, seen], axis=1)
+        if not self._faces and not self.separate and not self._fit.known[1]:
+            seen[[B, BOTH]] = -50.0  # nothing would tell B from any other voice
+        return np.stack([seen + self._voice_score(tick.voices), seen], axis=1)
+
+    def _seen(self, tick: RawTick) -> F64:
         score = np.zeros(5)
         speech = _speech(tick.voices)
         if np.isfinite(speech):
@@ -236,13 +275,38 @@ class Attribution:
         mouths = np.array(
             [mouth_log_ratio(f.values[_MOUTH]) if f is not None else 0.0 for f in tick.faces]
         )
-        levels = self._level_score(tick.voices, speech, mouths) if self._channels >= 2 else 0.0
-        if self._alone:
-            score[[B, BOTH, OTHER]] = -50.0
-            return score
+        if self._channels >= 2:
+            score += self._level_score(tick.voices, speech, mouths)
         score += MOUTH_WEIGHT * (mouths @ SPEAKS)
         score[[BOTH, OTHER]] -= BOTH_COST, OTHER_COST
-        return score + levels
+        return score
+
+    def _voice_score(self, voices: tuple[VoiceCue | None, ...]) -> F64:
+        """Score each state by how well the voice fits the two profiles."""
+        score = np.zeros(5)
+        cue = _spoken(voices, self._voice)
+        if cue is None or cue.cepstrum is None or not any(self._fit.known) or self.separate:
+            return score
+        fit = self._fit(cue.cepstrum)
+        best = float(fit.max())
+        score[[A, B]] = VOICE_WEIGHT * (fit - best) + OTHER_WEIGHT * best
+        # Of two voices at once now one, now the other is the louder.
+        score[BOTH] = np.logaddexp(score[A], score[B]) - np.log(2.0)
+        # Nobody says nothing about the voice: give it the best of the rest.
+        score[NOBODY] = score[1:].max()
+        return score
+
+    def _enrol(self, voices: tuple[VoiceCue | None, ...], seen: F64) -> None:
+        """Add a tick to the profile of the one who speaks, if the mouths leave no doubt."""
+        cue = _spoken(voices, self._voice)
+        who = int(seen.argmax())
+        if not self._faces or cue is None or cue.cepstrum is None:
+            return
+        if who in (A, B) and seen[who] >= ENROL_SURE:
+            self._enrolments[who - A].push(cue.cepstrum, 1.0 / self._rate)
+            self._fresh_s += 1.0 / self._rate
+        if self._fresh_s >= RENEW_S:
+            self._fit, self._fresh_s = Fit(self.profiles), 0.0
 
     def _level_score(self, voices: tuple[VoiceCue | None, ...], speech: float, mouths: F64) -> F64:
         score = np.zeros(5)
@@ -273,6 +337,12 @@ class Attribution:
 def _speech(voices: tuple[VoiceCue | None, ...]) -> float:
     heard = [v.speech for v in voices if v is not None and np.isfinite(v.speech)]
     return max(heard) if heard else float("nan")
+
+
+def _spoken(voices: tuple[VoiceCue | None, ...], settings: Voice) -> VoiceCue | None:
+    """Return the loudest channel's cue if it is speech."""
+    cue = voices[_loudest(voices, range(len(voices)))] if voices else None
+    return cue if cue is not None and usable(cue, settings) else None
 
 
 def _loudest(voices: tuple[VoiceCue | None, ...], channels: Sequence[int]) -> int:

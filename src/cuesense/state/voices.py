@@ -1,0 +1,185 @@
+"""Voice profiles: how each person's voice sounds, and how well a sound fits it.
+
+A profile is a sample of one person's frames of speech (`VoiceCue.cepstrum`). How likely a frame is
+for a person is read from its neighbours among that person's frames (kernel density; Parzen 1962,
+doi:10.1214/aoms/1177704472; for telling speakers apart by neighbours: Higgins et al. 1993,
+doi:10.1109/ICASSP.1993.319316), in units of the spread *within* a voice, all coefficients taken
+together. Vowels make many small clusters; neighbours find them with nothing to fit.
+
+A voice that is neither person's is scored by a wider kernel around everybody's frames: it is likely
+to fall between the clusters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from cuesense.config import Voice
+from cuesense.cues.voice import HOP_S
+from cuesense.cues.voiceprint import COEFFICIENTS
+from cuesense.errors import ParameterError
+from cuesense.types import F64, VoiceCue
+
+MOST_FRAMES: Final = 600
+"""A profile keeps at most so many frames, spread evenly over all that was taken."""
+LEAST_S: Final = 3.0
+"""s of speech from which a profile is used."""
+OTHER_WIDTH: Final = 1.3
+"""Width of another voice's kernel; one's own is 1, the spread within a voice."""
+OTHER_GAIN: Final = (-0.3, 0.75)
+"""Log likelihood over another voice's that a profile of n s has to give: this + that x ln n. The
+more was taken, the nearer is the nearest neighbour."""
+FIT_LIMIT: Final = 4.0
+"""Log likelihoods over another voice's are held within this: one frame cannot rule."""
+_RIDGE: Final = 0.1
+"""Share of the diagonal in the spread within a voice: few frames, many coefficients."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class VoiceProfile:
+    """A sample of one person's voice.
+
+    Attributes
+    ----------
+    cepstra
+        (n, `COEFFICIENTS`), n up to `MOST_FRAMES`.
+    seconds
+        s of speech that it was taken from.
+    """
+
+    cepstra: F64
+    seconds: float
+
+    def __post_init__(self) -> None:
+        shape = self.cepstra.shape
+        if len(shape) != 2 or shape[1] != COEFFICIENTS or not np.isfinite(self.cepstra).all():
+            raise ParameterError(
+                f"cepstra with shape {shape} must be finite and (n, {COEFFICIENTS}): "
+                "enrol the voice again"
+            )
+        if not 0.0 <= self.seconds < np.inf:
+            raise ParameterError(f"seconds={self.seconds} must be at least 0")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as JSON holds it."""
+        return {"cepstra": np.round(self.cepstra, 4).tolist(), "seconds": self.seconds}
+
+    @staticmethod
+    def from_dict(content: Any) -> VoiceProfile:
+        """Return what `to_dict` gave.
+
+        Raises
+        ------
+        ParameterError
+            If it is not that, or of another version.
+        """
+        try:
+            cepstra = np.asarray(content["cepstra"], dtype=np.float64)
+            empty = np.zeros((0, COEFFICIENTS))
+            return VoiceProfile(cepstra if cepstra.size else empty, float(content["seconds"]))
+        except (KeyError, TypeError, ValueError) as error:
+            raise ParameterError(
+                f"the voice's profile is damaged ({error!r}): delete it and save it anew"
+            ) from error
+
+
+class Enrolment:
+    """Collects one person's voice, in bounded memory.
+
+    Once `MOST_FRAMES` are there, every second one is dropped, and from then on half as many are
+    kept: so they stay spread over the whole time, and the same sound gives the same profile.
+    """
+
+    def __init__(self, start: VoiceProfile | None = None) -> None:
+        self.seconds = 0.0 if start is None else start.seconds
+        self._frames: list[F64] = [] if start is None else list(start.cepstra)
+        self._every, self._skipped = 1, 0
+
+    def push(self, cepstrum: F64, seconds: float) -> None:
+        """Take a frame of speech (`COEFFICIENTS`,) that stands for so many s."""
+        self.seconds += seconds
+        self._skipped += 1
+        if self._skipped < self._every:
+            return
+        self._skipped = 0
+        self._frames.append(cepstrum)
+        if len(self._frames) > MOST_FRAMES:
+            self._frames = self._frames[::2]
+            self._every *= 2
+
+    def profile(self) -> VoiceProfile:
+        """Return what was collected."""
+        return VoiceProfile(np.array(self._frames).reshape(-1, COEFFICIENTS), self.seconds)
+
+
+def usable(cue: VoiceCue, settings: Voice) -> bool:
+    """Whether a hop is speech, which says whose voice it is."""
+    return (
+        cue.cepstrum is not None
+        and cue.speech >= settings.speech
+        and bool(np.isfinite(cue.cepstrum[0]))
+    )
+
+
+def enrol(cues: Iterable[VoiceCue], settings: Voice) -> VoiceProfile:
+    """Return the profile of the voice in hops that are one person's, of one channel."""
+    collected = Enrolment()
+    for cue in cues:
+        if cue.cepstrum is not None and usable(cue, settings):
+            collected.push(cue.cepstrum, HOP_S)
+    return collected.profile()
+
+
+class Fit:
+    """How well frames fit each of two people's profiles.
+
+    ``fit[p] = ln p(x | p) - ln p(x | other) - gain(seconds of p)``, with ``p(x | p)`` a mean of
+    normal kernels around the frames of p whose covariance is the spread within a voice (pooled),
+    and ``p(x | other)`` the same around all frames, `OTHER_WIDTH` as wide.
+
+    Parameters
+    ----------
+    profiles
+        of seat 0 and 1; None, or one with under `LEAST_S`, says nothing.
+    """
+
+    def __init__(self, profiles: tuple[VoiceProfile | None, VoiceProfile | None]) -> None:
+        known = [p if p is not None and p.seconds >= LEAST_S else None for p in profiles]
+        self.known = (known[0] is not None, known[1] is not None)
+        there = [p for p in known if p is not None]
+        if not there:
+            return
+        spread = np.mean([np.cov(p.cepstra.T) for p in there], axis=0)
+        spread += _RIDGE * (np.diag(np.diag(spread)) - spread)
+        self._whiten = np.linalg.inv(np.linalg.cholesky(spread)).T
+        self._frames = [None if p is None else p.cepstra @ self._whiten for p in known]
+        first, slope = OTHER_GAIN
+        self._gain = [0.0 if p is None else first + slope * np.log(p.seconds) for p in known]
+
+    def __call__(self, cepstrum: F64) -> F64:
+        """Return the fit (2,) of a frame (`COEFFICIENTS`,): 0 for another voice and the unknown."""
+        fit = np.zeros(2)
+        if not any(self.known):
+            return fit
+        x = cepstrum @ self._whiten
+        half = [None if f is None else 0.5 * np.sum((f - x) ** 2, axis=1) for f in self._frames]
+        there = [h for h in half if h is not None]
+        wide = -COEFFICIENTS * np.log(OTHER_WIDTH)
+        other = wide + np.logaddexp.reduce([_log_mean(-h / OTHER_WIDTH**2) for h in there])
+        other -= np.log(len(there))
+        for seat, h in enumerate(half):
+            if h is not None:
+                fit[seat] = _log_mean(-h) - other - self._gain[seat]
+        best = fit[list(self.known)].max()
+        behind = np.where(self.known, np.clip(fit - best, -FIT_LIMIT, 0.0), 0.0)
+        return behind + np.where(self.known, np.clip(best, -FIT_LIMIT, FIT_LIMIT), 0.0)
+
+
+def _log_mean(logs: F64) -> float:
+    """Return ``ln mean(exp(logs))``."""
+    top = float(logs.max())
+    return top + float(np.log(np.mean(np.exp(logs - top))))
