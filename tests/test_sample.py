@@ -171,6 +171,6 @@ def test_a_few_sentences_are_said_after_the_baseline_each_in_the_mode_it_is_for(
 def test_what_is_usual_for_each_is_kept(sample_session: Session) -> None:
     usual = [Profile.from_dict(sample_session.meta["baseline"][person]["usual"]) for person in "AB"]
     for profile in usual:
-        assert profile.valence.mean is not None
+        assert profile.expression is not None
         assert set(profile.gaze) == {"gaze_yaw_rad", "gaze_pitch_rad"}
     assert usual[0].arousal.cues["f0_hz"] != usual[1].arousal.cues["f0_hz"]

@@ -49,7 +49,7 @@ def test_a_profile_survives_being_kept(learned: Profile) -> None:
 
 
 def test_what_a_profile_lacks_is_learned_in_the_baseline(learned: Profile) -> None:
-    silent = Profile(valence=learned.valence, gaze=learned.gaze)
+    silent = Profile(expression=learned.expression, gaze=learned.gaze)
     stage = PersonAffect(CONFIG, silent)
     assert not stage.calibrated
     states = play(stage, rows(60, seed=2))

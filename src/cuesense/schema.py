@@ -99,6 +99,40 @@ def _state(name: str, meaning: str, low: float, reason: str) -> Column:
 
 _PI: Final = 3.141592653589793
 
+EXPRESSIONS: Final[dict[str, str]] = {
+    "neutral": "is at this person's rest",
+    "happy": "smiles",
+    "surprised": "looks surprised",
+    "negative": "looks angry, sad, disgusted, afraid, contemptuous or tense: which, is not told",
+}
+"""What a face is read as. Each was found in at least half of the faces that show it."""
+
+MEASURES: Final[dict[str, str]] = {
+    "lip_corners": "height of the lip corners",
+    "mouth_width": "width of the mouth",
+    "lip_corners_depth": "depth of the lip corners",
+    "brows_inner": "height of the inner brows",
+    "brows_middle": "height of the middle of the brows",
+    "brows_outer": "height of the outer brows",
+    "brow_gap": "distance between the brows",
+    "upper_lids": "height of the upper lids",
+    "lower_lids": "height of the lower lids",
+    "cheeks": "height of the cheeks",
+    "nose_wings": "height of the wings of the nose",
+    "nose_width": "width of the nose",
+    "upper_lip": "height of the upper lip",
+    "upper_lip_red": "thickness of the upper lip",
+    "lower_lip_red": "thickness of the lower lip",
+    "lips_apart": "distance between the lips",
+    "lower_lip": "height of the lower lip",
+    "chin": "height of the chin",
+    "chin_boss": "height of the lower lip above the boss of the chin",
+    "lips_depth": "depth of the lips",
+    "mouth_tilt": "height of one lip corner above the other",
+    "mouth_shift": "sideways place of the mouth",
+}
+"""What expression is read from (`cues.measures`); as columns with `shape_` before the name."""
+
 VALUE_COLUMNS: Final[tuple[Column, ...]] = (
     _face("face_quality", "1", "how far the face can be trusted; 0 where there is none", 0, 1),
     _face("box_x", "1", "left edge of the face box, share of the picture's width", -1, 2),
@@ -114,6 +148,16 @@ VALUE_COLUMNS: Final[tuple[Column, ...]] = (
         "gaze_on_partner",
         "1",
         "1 while the gaze rests near its usual target, else 0",
+        "float",
+        0,
+        1,
+        "state",
+        "face_state_reason",
+    ),
+    Column(
+        "gaze_on_camera",
+        "1",
+        "1 while the gaze is nearer to the lens than to its usual target, and near it, else 0",
         "float",
         0,
         1,
@@ -148,9 +192,26 @@ VALUE_COLUMNS: Final[tuple[Column, ...]] = (
     ),
     _state("valence", "displeasure to pleasure, own baseline = 0", -10, "face_state_reason"),
     _state("valence_sd", "standard error of valence", 0, "face_state_reason"),
+    *(
+        Column(
+            f"expression_{name}",
+            "1",
+            f"probability that the face {looks}",
+            "float",
+            0,
+            1,
+            "state",
+            "face_state_reason",
+        )
+        for name, looks in EXPRESSIONS.items()
+    ),
     _state("arousal", "calm to activated, own baseline = 0", -10, "state_reason"),
     _state("arousal_sd", "standard error of arousal", 0, "state_reason"),
     *(_face(name, "1", f"blendshape {name}", 0, 1) for name in BLENDSHAPES),
+    *(
+        _face(f"shape_{name}", "1", f"{meaning}, eye distances", -10, 10)
+        for name, meaning in MEASURES.items()
+    ),
 )
 
 VALUES: Final[tuple[str, ...]] = tuple(c.name for c in VALUE_COLUMNS)
@@ -161,7 +222,7 @@ REASONS: Final[dict[str, str]] = {
     "voice_reason": "why voice values are missing, else empty",
     "body_reason": "why motion energy is missing, else empty",
     "state_reason": "why arousal is missing, else empty",
-    "face_state_reason": "why valence and gaze_on_partner are missing, else empty",
+    "face_state_reason": "why valence, expression and the gaze's target are missing, else empty",
 }
 
 TIMELINE: Final[tuple[Column, ...]] = (

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from cuesense.cues import geometry
-from cuesense.schema import BLENDSHAPES, VALUE_INDEX, VALUES
+from cuesense.cues.measures import measures
+from cuesense.schema import BLENDSHAPES, MEASURES, VALUE_INDEX, VALUES
 from cuesense.types import F64, PEOPLE, Event, FaceCue, Reason
 
 LONGEST_STEP_S = 0.25
@@ -23,6 +24,7 @@ BLINK_CLOSED, BLINK_OPEN = 0.45, 0.3
 BLINK_S = (0.04, 0.6)
 """s; shortest and longest blink. Longer closures are closed eyes, not blinks."""
 
+_MEASURES = [VALUE_INDEX[f"shape_{name}"] for name in MEASURES]
 _BLENDS = slice(VALUE_INDEX[BLENDSHAPES[0]], VALUE_INDEX[BLENDSHAPES[-1]] + 1)
 
 
@@ -98,6 +100,7 @@ class Dynamics:
         for name, value in named.items():
             values[VALUE_INDEX[name]] = value
         values[_BLENDS] = cue.blendshapes
+        values[_MEASURES] = measures(shape)
         features = FaceFeatures(cue.t, cue.seat, values, cue.reason)
         return features, _blink(seat, cue, closure)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from cuesense import schema
-from cuesense.state.affect import AROUSAL, VALENCE, Cue
+from cuesense.state.affect import AROUSAL, Cue
 
 PRAISE: Final = "well-done"
 KINDS: Final = (
@@ -28,9 +28,12 @@ KINDS: Final = (
 LABELS: Final = tuple(label for label in schema.LABELS if label != schema.INSUFFICIENT)
 """What a rule may rest on: where the label is "insufficient" nothing is said."""
 
-CUES: Final[Mapping[str, Cue]] = {
-    cue.columns[0]: cue for cue in AROUSAL + VALENCE if len(cue.columns) == 1
-}
+_SHAPE: Final = (
+    Cue(("smile",), "face", 1.0, 0.02),
+    Cue(("brow_height",), "face", 1.0, 0.012),
+    Cue(("brow_gap",), "face", 1.0, 0.006),
+)
+CUES: Final[Mapping[str, Cue]] = {cue.columns[0]: cue for cue in (*AROUSAL, *_SHAPE)}
 """Columns with a scale of their own, and so with a usual in SD."""
 
 WITNESS: Final[Mapping[str, str]] = {

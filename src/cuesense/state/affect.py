@@ -1,8 +1,8 @@
 """Each person's valence and arousal, as deviations from their own baseline.
 
 Arousal is the mean of the z-scores of voice (F0 in semitones, level, pace) and motion (face, head,
-body): the cues that rise with activation in every corpus that was compared. Valence is the smile
-minus tension and sadness. Cues are smoothed first and standardised afterwards, both in
+body): the cues that rise with activation in every corpus that was compared. Valence is read from
+the face (`state.expression`). Cues are smoothed first and standardised afterwards, both in
 the baseline and later: the slow part of a cue carries the state, and its own slow spread is the
 measure that a state has to stand out from.
 """
@@ -17,8 +17,9 @@ import numpy as np
 
 from cuesense.config import Config
 from cuesense.kernels import alpha, robust_location
-from cuesense.schema import BLENDSHAPES, VALUE_INDEX
+from cuesense.schema import MEASURES, VALUE_INDEX
 from cuesense.state.baseline import Baseline, Zero, mean_of, standardise
+from cuesense.state.expression import CLASSES, Expression
 from cuesense.state.profile import Profile, Scale
 from cuesense.types import F64, Event, Person, Reason
 
@@ -50,10 +51,6 @@ def _semitones(f0_hz: float) -> float:
     return 12.0 * float(np.log2(f0_hz / 100.0))
 
 
-def _rise(z: float) -> float:
-    return max(z, 0.0)
-
-
 def _log(x: float) -> float:
     return float(np.log(x + 1e-3))
 
@@ -74,8 +71,6 @@ class Cue:
         smallest SD: what the cue varies by, smoothed, in a still and steady person.
     transform
         of the column, before smoothing.
-    measure
-        of the z-score: what in it counts.
     """
 
     columns: tuple[str, ...]
@@ -83,7 +78,6 @@ class Cue:
     weight: float
     floor: float
     transform: Callable[[float], float] = _same
-    measure: Callable[[float], float] = _same
 
 
 AROUSAL: tuple[Cue, ...] = (
@@ -96,24 +90,17 @@ AROUSAL: tuple[Cue, ...] = (
 )
 """Cues of arousal. Floors: what each cue varies by, smoothed, in a still and steady person."""
 
-VALENCE: tuple[Cue, ...] = (
-    Cue(("smile",), "face", 1.0, 0.02),
-    Cue(("mouthSmileLeft", "mouthSmileRight"), "face", 1.0, 0.03),
-    Cue(("brow_height",), "face", -0.5, 0.012, measure=abs),
-    Cue(("brow_gap",), "face", -0.5, 0.006, measure=abs),
-    Cue(("eyeSquintLeft", "eyeSquintRight"), "face", -0.5, 0.05, measure=_rise),
-)
-"""Cues of valence: a smile, minus tension. Brows that leave their resting place in either
-direction (lowered in anger, raised in fear and sadness) and narrowed eyes mark tension; where
-they go with a smile the smile outweighs them."""
-
 _VOICED = np.array([VALUE_INDEX["loudness_db"], VALUE_INDEX["spectral_tilt_db"]])
 GAZE = ("gaze_yaw_rad", "gaze_pitch_rad")
 
-_FACES = np.array(
-    [VALUE_INDEX[c] for c in (*BLENDSHAPES, "smile", "brow_height", "brow_gap", "face_motion")]
-    + [VALUE_INDEX[c] for c in ("head_speed", *GAZE)]
+_AROUSAL, _VALENCE = (
+    [VALUE_INDEX[state], VALUE_INDEX[f"{state}_sd"]] for state in ("arousal", "valence")
 )
+_EXPRESSION = [VALUE_INDEX[f"expression_{name}"] for name in CLASSES]
+_ON = [VALUE_INDEX["gaze_on_partner"], VALUE_INDEX["gaze_on_camera"]]
+_POSE = [VALUE_INDEX[f"head_{turn}_rad"] for turn in ("pitch", "yaw", "roll")]
+_SHAPE = [VALUE_INDEX[f"shape_{name}"] for name in MEASURES]
+_FACES = [*_SHAPE, *(VALUE_INDEX[c] for c in ("face_motion", "head_speed", *GAZE))]
 
 
 class _Smoothed:
@@ -233,9 +220,9 @@ class Score:
 
     def _mean(self, smooth: F64) -> tuple[float, float]:
         z, error = np.full(len(smooth), np.nan), np.zeros(len(smooth))
-        for i, (cue, baseline) in enumerate(zip(self._cues, self._zeros, strict=True)):
+        for i, baseline in enumerate(self._zeros):
             if baseline.zero is not None and np.isfinite(smooth[i]):
-                z[i] = cue.measure(standardise(float(smooth[i]), baseline.zero, self._limit))
+                z[i] = standardise(float(smooth[i]), baseline.zero, self._limit)
                 error[i] = baseline.zero.error_sd
         if np.isfinite(z).sum() < self._least:
             return np.nan, np.nan
@@ -255,9 +242,9 @@ class PersonAffect:
 
     def __init__(self, config: Config, profile: Profile | None = None) -> None:
         base, known = config.baseline, profile or Profile()
-        self._smoothed = _Smoothed(AROUSAL + VALENCE, config.grid.rate_hz)
+        self._smoothed = _Smoothed(AROUSAL, config.grid.rate_hz)
         self._arousal = Score(AROUSAL, config, LEAST_CUES, known.arousal)
-        self._valence = Score(VALENCE, config, len(VALENCE), known.valence)
+        self._expression = Expression(config, known.expression)
         self._radius = config.people.gaze_radius_rad
         self._gaze = [
             Baseline(
@@ -284,12 +271,12 @@ class PersonAffect:
         """What is known of the person's usual so far."""
         pairs = zip(GAZE, self._gaze, strict=True)
         gaze = {column: b.zero for column, b in pairs if b.zero is not None}
-        return Profile(self._arousal.scale, self._valence.scale, gaze)
+        return Profile(self._arousal.scale, self._expression.rest, gaze)
 
     @property
     def missing(self) -> tuple[str, ...]:
         """Columns whose zero is not fixed (yet)."""
-        return tuple(dict.fromkeys(self._arousal.missing + self._valence.missing))
+        return (*self._arousal.missing, *(() if self._expression.calibrated else ("valence",)))
 
     def push(self, t: float, values: F64, face_reason: Reason) -> tuple[Reason, Reason]:
         """Fill the state columns of a tick's row (n columns,).
@@ -310,37 +297,31 @@ class PersonAffect:
             row = row.copy() if row is values else row
             row[_VOICED] = np.nan
         smooth = self._smoothed.push(row)
-        for state, score, cues in (
-            ("arousal", self._arousal, smooth[: len(AROUSAL)]),
-            ("valence", self._valence, smooth[len(AROUSAL) :]),
-        ):
-            columns = [VALUE_INDEX[state], VALUE_INDEX[f"{state}_sd"]]
-            values[columns] = score.push(t, cues)
-        values[VALUE_INDEX["gaze_on_partner"]] = self._on_partner(t, row)
+        values[_AROUSAL] = self._arousal.push(t, smooth)
+        valence, error, values[_EXPRESSION] = self._expression.push(t, row[_SHAPE], row[_POSE])
+        values[_VALENCE] = valence, error
+        values[_ON] = self._target(t, row)
+        cues, face = bool(np.isfinite(smooth).any()), self._expression
         return (
-            self._reason(values, "arousal", self._arousal, smooth, face_reason or Reason.SILENT),
-            self._reason(values, "valence", self._valence, smooth, face_reason or Reason.BLURRED),
+            _why(values[_AROUSAL], cues, self._arousal.calibrated, face_reason or Reason.SILENT),
+            _why(values[_VALENCE], face.seen, face.calibrated, face_reason or Reason.BLURRED),
         )
 
-    @staticmethod
-    def _reason(values: F64, state: str, score: Score, smooth: F64, otherwise: Reason) -> Reason:
-        if np.isfinite(values[VALUE_INDEX[state]]):
-            return Reason.OK
-        seen = smooth[: len(AROUSAL)] if state == "arousal" else smooth[len(AROUSAL) :]
-        if not score.calibrated and np.isfinite(seen).any():
-            return Reason.UNCALIBRATED
-        return otherwise
+    def _target(self, t: float, row: F64) -> tuple[float, float]:
+        """Return whether the gaze rests on the partner, and on the camera (1, 0, NaN: not known).
 
-    def _on_partner(self, t: float, row: F64) -> float:
-        """Return 1 while the gaze rests near its usual target, 0 while not, NaN if not known."""
-        gaze = [row[VALUE_INDEX[column]] for column in GAZE]
+        The partner is where this person usually looked in the baseline, the camera is at angle 0.
+        Of two targets that are both within reach it is the nearer one; neither is "away".
+        """
+        gaze = [float(row[VALUE_INDEX[column]]) for column in GAZE]
         for baseline, angle in zip(self._gaze, gaze, strict=True):
-            baseline.push(t, float(angle))
+            baseline.push(t, angle)
         yaw, pitch = (b.zero for b in self._gaze)
         if yaw is None or pitch is None or not np.isfinite(gaze[0]):
-            return float("nan")
-        off = np.hypot(gaze[0] - yaw.median, gaze[1] - pitch.median)
-        return float(off <= self._radius)
+            return np.nan, np.nan
+        partner = np.hypot(gaze[0] - yaw.median, gaze[1] - pitch.median)
+        camera = np.hypot(gaze[0], gaze[1])
+        return float(partner <= self._radius), float(camera <= self._radius and camera < partner)
 
     def look_away(self, t: float, person: Person, on_partner: float) -> list[Event]:
         """Follow `gaze_on_partner`; return the look-away that has just ended, if any."""
@@ -352,3 +333,10 @@ class PersonAffect:
         if t - since >= LOOK_AWAY_S:
             return [Event(since, t, person, "look_away")]
         return []
+
+
+def _why(state: F64, seen: bool, calibrated: bool, otherwise: Reason) -> Reason:
+    """Return why a state (value and error) is missing."""
+    if np.isfinite(state[0]):
+        return Reason.OK
+    return Reason.UNCALIBRATED if seen and not calibrated else otherwise

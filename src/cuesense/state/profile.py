@@ -7,11 +7,14 @@ person, whose states then need no baseline of their own.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+import numpy as np
+
 from cuesense.errors import ParameterError
+from cuesense.schema import MEASURES
 from cuesense.state.baseline import Zero
 
 
@@ -31,20 +34,50 @@ class Scale:
     mean: Zero | None = None
 
 
+_PLAIN = Zero(0.0, 1.0, 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """A face at rest, of its k measures over the baseline.
+
+    Attributes
+    ----------
+    median
+        (k,), eye distances.
+    spread
+        (k, k) covariance.
+    pose
+        (3,) usual pitch, yaw and roll, rad.
+    samples
+        how many values that do not hang together it rests on.
+    zero
+        of the deviation that valence is.
+    """
+
+    median: Sequence[float]
+    spread: Sequence[Sequence[float]]
+    pose: Sequence[float]
+    samples: float
+    zero: Zero = _PLAIN
+
+
 @dataclass(frozen=True, slots=True)
 class Profile:
     """One person's usual.
 
     Attributes
     ----------
-    arousal, valence
-        of the two states.
+    arousal
+        of that state.
+    expression
+        the face at rest; None if it is not known.
     gaze
         usual direction, by column.
     """
 
     arousal: Scale = field(default_factory=Scale)
-    valence: Scale = field(default_factory=Scale)
+    expression: Rest | None = None
     gaze: Mapping[str, Zero] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
@@ -61,11 +94,9 @@ class Profile:
             If it is not that.
         """
         try:
-            arousal, valence = (
-                Scale(_zeros(content[state]["cues"]), _zero(content[state]["mean"]))
-                for state in ("arousal", "valence")
-            )
-            return Profile(arousal, valence, _zeros(content["gaze"]))
+            known = content["arousal"]
+            arousal = Scale(_zeros(known["cues"]), _zero(known["mean"]))
+            return Profile(arousal, _rest(content["expression"]), _zeros(content["gaze"]))
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise ParameterError(
                 f"the profile is damaged ({error!r}): delete it and save it anew"
@@ -84,3 +115,18 @@ def _zero(content: Any) -> Zero | None:
     if not (all(map(math.isfinite, asdict(zero).values())) and zero.sd > 0 <= zero.error_sd):
         raise ValueError(f"{content} must be finite, with an SD above 0")
     return zero
+
+
+def _rest(content: Any) -> Rest | None:
+    if content is None:
+        return None
+    k, zero = len(MEASURES), _zero(content["zero"])
+    arrays = [np.array(content[name], float) for name in ("median", "spread", "pose")]
+    for array, shape in zip(arrays, ((k,), (k, k), (3,)), strict=True):
+        if array.shape != shape or not np.isfinite(array).all():
+            raise ValueError(f"an array of {array.shape} must be {shape}, and finite")
+    samples = float(content["samples"])
+    if zero is None or not samples >= 1:
+        raise ValueError("a face at rest needs its zero, and a sample")
+    median, spread, pose = (array.tolist() for array in arrays)
+    return Rest(median, spread, pose, samples, zero)
