@@ -12,7 +12,9 @@ from cuesense.cues.voiceprint import COEFFICIENTS
 from cuesense.errors import ParameterError
 from cuesense.state.voices import (
     FIT_LIMIT,
+    LEAST_FRAMES,
     LEAST_S,
+    MARGIN,
     MOST_FRAMES,
     Enrolment,
     Fit,
@@ -62,13 +64,43 @@ def test_one_known_voice_leaves_the_other_at_nothing() -> None:
     fit = Fit((None, profile(1)))
     assert fit.known == (False, True)
     assert mean_fit(fit, 1)[0] == 0.0
-    assert mean_fit(fit, 1)[1] > 1
+    assert mean_fit(fit, 1)[1] == pytest.approx(MARGIN, abs=0.2)
+    assert mean_fit(fit, 0)[1] < -0.5
+    assert mean_fit(fit, 2)[1] < -0.5
 
 
-def test_too_little_voice_says_nothing() -> None:
-    fit = Fit((profile(0, LEAST_S - 0.5), None))
+@pytest.mark.parametrize("seconds", [4.0, 60.0, 600.0])
+def test_however_much_was_enrolled_ones_own_voice_fits_and_the_others_does_not(
+    seconds: float,
+) -> None:
+    collected = (Enrolment(), Enrolment())
+    for who in (0, 1):
+        for x in frames(who, int(seconds * 25)):
+            collected[who].push(x, 0.04)
+    fit = Fit((collected[0].profile(), collected[1].profile()))
+    for who in (0, 1):
+        own, others = mean_fit(fit, who)[[who, 1 - who]]
+        assert own > 0.5
+        assert others < -0.5
+    one = Fit((collected[0].profile(), None))
+    assert mean_fit(one, 0)[0] == pytest.approx(MARGIN, abs=0.2)
+
+
+@pytest.mark.parametrize(
+    "little",
+    [profile(0, LEAST_S - 0.5), VoiceProfile(frames(0, LEAST_FRAMES - 1), 8.0)],
+    ids=["seconds", "frames"],
+)
+def test_too_little_voice_says_nothing(little: VoiceProfile) -> None:
+    fit = Fit((little, None))
     assert fit.known == (False, False)
     assert not fit(frames(0, 1)[0]).any()
+
+
+def test_a_steady_tone_enrolled_as_a_voice_does_no_harm() -> None:
+    tone = VoiceProfile(np.full((200, COEFFICIENTS), 1.5), 8.0)
+    for profiles in ((tone, None), (tone, profile(1)), (tone, tone)):
+        assert np.isfinite(Fit(profiles)(frames(1, 1)[0])).all()
 
 
 def test_enrolment_is_bounded_and_spread_over_the_whole_time() -> None:

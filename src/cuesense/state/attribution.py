@@ -14,6 +14,7 @@ a wrong voice cannot go on feeding itself.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,7 +24,7 @@ import numpy as np
 from cuesense.config import People, Voice
 from cuesense.schema import VALUE_INDEX
 from cuesense.state.grid import RawTick
-from cuesense.state.voices import Enrolment, Fit, VoiceProfile, usable
+from cuesense.state.voices import LEAST_S, Enrolment, Fit, VoiceProfile, usable
 from cuesense.types import F64, VoiceCue
 
 NOBODY, A, B, BOTH, OTHER = range(5)
@@ -61,8 +62,8 @@ person's voice against the other's counts for more than against a voice that nob
 
 ENROL_SURE = 0.9
 """Posterior of one person, by the mouths, from which a tick of speech is taken as their voice."""
-RENEW_S = 1.0
-"""s of new voice after which a profile is brought up to date."""
+RENEW = 1.2
+"""Profiles are brought up to date when one has grown so many times longer: ever more seldom."""
 
 OWN_CHANNEL_DB = (12.0, 8.0)
 SHARED_DB = (0.0, 6.0)
@@ -101,18 +102,18 @@ class Voiced:
 
 def mouth_log_ratio(motion: float) -> float:
     """Return log p(motion | speaking) - log p(motion | not), 0 where the mouth is not seen."""
-    if not np.isfinite(motion):
+    if not math.isfinite(motion):
         return 0.0
     # Neither distribution's far tail means anything: nobody speaks the more for lying still
     # more deeply, or the less for moving wildly.
-    x = float(np.clip(np.log(max(motion, 1e-6)), MOUTH_STILL[0], MOUTH_MOVING[0]))
+    x = min(max(math.log(max(motion, 1e-6)), MOUTH_STILL[0]), MOUTH_MOVING[0])
     still = (1 - SMILING) * _normal(x, MOUTH_STILL) + SMILING * _normal(x, MOUTH_SMILING)
-    return float(np.log(_normal(x, MOUTH_MOVING) / still))
+    return math.log(_normal(x, MOUTH_MOVING) / still)
 
 
 def _normal(x: float, law: tuple[float, float]) -> float:
     mean, sd = law
-    return float(np.exp(-0.5 * ((x - mean) / sd) ** 2) / (sd * np.sqrt(2 * np.pi)))
+    return math.exp(-0.5 * ((x - mean) / sd) ** 2) / (sd * math.sqrt(2 * math.pi))
 
 
 def transition(rate_hz: float) -> F64:
@@ -161,8 +162,7 @@ class Attribution:
         self._forward = np.full((5, 2), 0.2)
         self._voice = voice
         self._enrolments = (Enrolment(profiles[0]), Enrolment(profiles[1]))
-        self._fit = Fit(profiles)
-        self._fresh_s = 0.0  # of voice since the profiles were brought up to date
+        self._learn()
         total = sum(channels)
         ends = np.cumsum(channels)
         files = [range(end - n, end) for n, end in zip(channels, ends, strict=True) if n]
@@ -217,8 +217,9 @@ class Attribution:
         score = self._score(tick)
         likelihood = np.exp(score - score.max(axis=0))
         forward = likelihood * (self._transition.T @ self._forward)
-        self._forward = forward / forward.sum(axis=0)
-        self._waiting.append((tick, self._forward, likelihood))
+        scale = forward.sum(axis=0)  # keeps the forward and the backward pass in range
+        self._forward = forward / scale
+        self._waiting.append((tick, self._forward, likelihood / scale))
         return [self._decide()] if len(self._waiting) > self._lag else []
 
     def flush(self) -> list[Voiced]:
@@ -229,10 +230,8 @@ class Attribution:
         backward = np.ones((5, 2))
         for _, _, likelihood in reversed(list(self._waiting)[1:]):
             backward = self._transition @ (likelihood * backward)
-            backward /= backward.sum(axis=0)
         tick, forward, _ = self._waiting.popleft()
-        posterior = forward * backward
-        p, seen = (posterior / posterior.sum(axis=0)).T
+        p, seen = (forward * backward).T
         separate = self.separate
         if not separate:
             self._enrol(tick.voices, seen)
@@ -304,9 +303,13 @@ class Attribution:
             return
         if who in (A, B) and seen[who] >= ENROL_SURE:
             self._enrolments[who - A].push(cue.cepstrum, 1.0 / self._rate)
-            self._fresh_s += 1.0 / self._rate
-        if self._fresh_s >= RENEW_S:
-            self._fit, self._fresh_s = Fit(self.profiles), 0.0
+            if self._enrolments[who - A].seconds >= self._due_s[who - A]:
+                self._learn()
+
+    def _learn(self) -> None:
+        """Bring the voices' fit up to date with what was enrolled."""
+        self._fit = Fit(self.profiles)
+        self._due_s = [max(LEAST_S, RENEW * e.seconds) for e in self._enrolments]
 
     def _level_score(self, voices: tuple[VoiceCue | None, ...], speech: float, mouths: F64) -> F64:
         score = np.zeros(5)

@@ -7,7 +7,9 @@ doi:10.1109/ICASSP.1993.319316), in units of the spread *within* a voice, all co
 together. Vowels make many small clusters; neighbours find them with nothing to fit.
 
 A voice that is neither person's is scored by a wider kernel around everybody's frames: it is likely
-to fall between the clusters.
+to fall between the clusters. How much likelier than that one's own voice should be depends on the
+voices, the room and how much was enrolled; so the profiles themselves are asked, each stretch
+scored by the rest.
 """
 
 from __future__ import annotations
@@ -28,15 +30,22 @@ MOST_FRAMES: Final = 600
 """A profile keeps at most so many frames, spread evenly over all that was taken."""
 LEAST_S: Final = 3.0
 """s of speech from which a profile is used."""
+LEAST_FRAMES: Final = 3 * COEFFICIENTS
+"""Frames from which it is."""
 OTHER_WIDTH: Final = 1.3
 """Width of another voice's kernel; one's own is 1, the spread within a voice."""
-OTHER_GAIN: Final = (-0.3, 0.75)
-"""Log likelihood over another voice's that a profile of n s has to give: this + that x ln n. The
-more was taken, the nearer is the nearest neighbour."""
+MARGIN: Final = 0.5
+"""Log likelihood by which a voice may fit worse than usual, where only one person's is known."""
+STRETCHES: Final = 10
+"""So many parts of a profile are each scored without themselves."""
 FIT_LIMIT: Final = 4.0
 """Log likelihoods over another voice's are held within this: one frame cannot rule."""
 _RIDGE: Final = 0.1
 """Share of the diagonal in the spread within a voice: few frames, many coefficients."""
+_FLOOR: Final = 1e-3
+"""Least variance of a coefficient (they vary by 1 and more): a steady tone has none."""
+_SCORED: Final = 200
+"""So many of a profile's frames, at most, are scored by the rest."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,6 +72,11 @@ class VoiceProfile:
             )
         if not 0.0 <= self.seconds < np.inf:
             raise ParameterError(f"seconds={self.seconds} must be at least 0")
+
+    @property
+    def usable(self) -> bool:
+        """Whether it was taken from enough to tell anything."""
+        return self.seconds >= LEAST_S and len(self.cepstra) >= LEAST_FRAMES
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as JSON holds it."""
@@ -137,9 +151,12 @@ def enrol(cues: Iterable[VoiceCue], settings: Voice) -> VoiceProfile:
 class Fit:
     """How well frames fit each of two people's profiles.
 
-    ``fit[p] = ln p(x | p) - ln p(x | other) - gain(seconds of p)``, with ``p(x | p)`` a mean of
-    normal kernels around the frames of p whose covariance is the spread within a voice (pooled),
-    and ``p(x | other)`` the same around all frames, `OTHER_WIDTH` as wide.
+    ``fit[p] = s_p(x) - zero_p`` with ``s_p(x) = ln p(x | p) - ln p(x | other)``; ``p(x | p)`` is a
+    mean of normal kernels around the frames of p whose covariance is the spread within a voice
+    (pooled), ``p(x | other)`` the same around all frames, `OTHER_WIDTH` as wide. ``zero_p`` lies
+    halfway between the mean of ``s_p`` over p's own frames and over the other person's, or
+    `MARGIN` below the former if p alone is known; frames are scored without their own stretch of
+    the profile (cross-validation), or their neighbours in time would make it look too easy.
 
     Parameters
     ----------
@@ -148,38 +165,55 @@ class Fit:
     """
 
     def __init__(self, profiles: tuple[VoiceProfile | None, VoiceProfile | None]) -> None:
-        known = [p if p is not None and p.seconds >= LEAST_S else None for p in profiles]
+        known = [p if p is not None and p.usable else None for p in profiles]
         self.known = (known[0] is not None, known[1] is not None)
         there = [p for p in known if p is not None]
         if not there:
             return
         spread = np.mean([np.cov(p.cepstra.T) for p in there], axis=0)
-        spread += _RIDGE * (np.diag(np.diag(spread)) - spread)
+        spread += _RIDGE * (np.diag(np.diag(spread)) - spread) + _FLOOR * np.eye(COEFFICIENTS)
         self._whiten = np.linalg.inv(np.linalg.cholesky(spread)).T
-        self._frames = [None if p is None else p.cepstra @ self._whiten for p in known]
-        first, slope = OTHER_GAIN
-        self._gain = [0.0 if p is None else first + slope * np.log(p.seconds) for p in known]
+        self._frames = [p.cepstra @ self._whiten for p in there]
+        self._norms = [0.5 * np.sum(f**2, axis=1) for f in self._frames]
+        self._at = [seat for seat in (0, 1) if self.known[seat]]
+        means = np.array([self._means(i) for i in range(len(there))])
+        self._zero = means.mean(axis=0) if len(there) == 2 else means[0] - MARGIN
 
     def __call__(self, cepstrum: F64) -> F64:
         """Return the fit (2,) of a frame (`COEFFICIENTS`,): 0 for another voice and the unknown."""
         fit = np.zeros(2)
-        if not any(self.known):
-            return fit
-        x = cepstrum @ self._whiten
-        half = [None if f is None else 0.5 * np.sum((f - x) ** 2, axis=1) for f in self._frames]
-        there = [h for h in half if h is not None]
-        wide = -COEFFICIENTS * np.log(OTHER_WIDTH)
-        other = wide + np.logaddexp.reduce([_log_mean(-h / OTHER_WIDTH**2) for h in there])
-        other -= np.log(len(there))
-        for seat, h in enumerate(half):
-            if h is not None:
-                fit[seat] = _log_mean(-h) - other - self._gain[seat]
-        best = fit[list(self.known)].max()
-        behind = np.where(self.known, np.clip(fit - best, -FIT_LIMIT, 0.0), 0.0)
-        return behind + np.where(self.known, np.clip(best, -FIT_LIMIT, FIT_LIMIT), 0.0)
+        if any(self.known):
+            x = cepstrum @ self._whiten
+            found = self._scores(self._halves(x[None]))[:, 0] - self._zero
+            best = found.max()
+            fit[self._at] = np.clip(found - best, -FIT_LIMIT, 0.0)
+            fit[self._at] += np.clip(best, -FIT_LIMIT, FIT_LIMIT)
+        return fit
+
+    def _means(self, who: int) -> F64:
+        """Return the mean of s (people,) over one person's frames."""
+        frames = self._frames[who]
+        stretch = np.arange(len(frames)) * STRETCHES // len(frames)
+        some = np.arange(0, len(frames), -(-len(frames) // _SCORED))
+        halves = self._halves(frames[some])
+        halves[who][stretch[some, None] == stretch] = np.inf
+        return np.asarray(self._scores(halves).mean(axis=1))
+
+    def _halves(self, x: F64) -> list[F64]:
+        """Return half the squared distances (m, n) of m points to each person's n frames."""
+        own = 0.5 * np.sum(x**2, axis=1)[:, None]
+        return [own + n - x @ f.T for n, f in zip(self._norms, self._frames, strict=True)]
+
+    def _scores(self, halves: list[F64]) -> F64:
+        """Return s (people, m) from half the squared distances to each one's frames, (m, n)."""
+        own = np.array([_log_mean(-h) for h in halves])
+        wide = np.array([_log_mean(-h / OTHER_WIDTH**2) for h in halves])
+        other = np.logaddexp.reduce(wide, axis=0) - np.log(len(halves))
+        return own - other + COEFFICIENTS * np.log(OTHER_WIDTH)
 
 
-def _log_mean(logs: F64) -> float:
-    """Return ``ln mean(exp(logs))``."""
-    top = float(logs.max())
-    return top + float(np.log(np.mean(np.exp(logs - top))))
+def _log_mean(logs: F64) -> F64:
+    """Return ``ln mean(exp(logs))`` of each row; what is -inf is left out."""
+    top = logs.max(axis=1)
+    total = np.exp(logs - top[:, None]).sum(axis=1)
+    return np.asarray(top + np.log(total / np.isfinite(logs).sum(axis=1)))
