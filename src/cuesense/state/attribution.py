@@ -1,22 +1,30 @@
 """Whose voice it is: speech x mouth motion x voice x channel level, by a hidden Markov model.
 
-Five states: nobody, A, B, both, or another voice. At every tick each state is scored by the
-speech probability, by how each mouth moves (log-normal when speaking and when not), by how well
-the voice fits each person's profile and, where each person has an audio channel, by the
-difference of the channels' levels instead. The posterior waits for `attribution_lag_s` of later
-evidence (fixed-lag smoothing; Rabiner 1989, doi:10.1109/5.18626, eq. 19-27), because lips often
-start to move after the sound or before it.
+Five states: nobody, A, B, both, or another voice. At each tick the log likelihood of a state is a
+weighted sum of
+
+* ``ln p`` of speech, or ``ln (1 - p)`` for nobody, p the probability that there is speech;
+* for each mouth that speaks in the state, ``ln p(motion | speaking) - ln p(motion | not)``, motion
+  being log-normal in either case (`mouth_log_ratio`);
+* how well the voice fits the profile of who speaks in the state (`state.voices.Fit`): 0 for another
+  voice; both have the mean likelihood of A and B;
+* instead of that, where each person has an audio channel, the log likelihood of the difference of
+  the channels' levels (`state.levels.Levels`).
+
+The posterior waits for `attribution_lag_s` of later evidence (fixed-lag smoothing with scaled
+forward and backward variables; Rabiner 1989, doi:10.1109/5.18626, eq. 19-27 and 91-94), because
+lips often start to move after the sound or before it.
 
 Nobody is asked to enrol: a tick of speech that the mouths alone give to one person with confidence
 goes into that person's profile. The voice itself has no say in that, so a profile that has caught
-a wrong voice cannot go on feeding itself.
+a wrong voice cannot go on feeding itself. For this the model runs twice side by side, as two
+columns: with everything, and without the voice's fit.
 """
 
 from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,6 +32,7 @@ import numpy as np
 from cuesense.config import People, Voice
 from cuesense.schema import VALUE_INDEX
 from cuesense.state.grid import RawTick
+from cuesense.state.levels import Cues, Levels, loudest
 from cuesense.state.voices import LEAST_S, Enrolment, Fit, VoiceProfile, usable
 from cuesense.types import F64, VoiceCue
 
@@ -65,12 +74,8 @@ ENROL_SURE = 0.9
 RENEW = 1.2
 """Profiles are brought up to date when one has grown so many times longer: ever more seldom."""
 
-OWN_CHANNEL_DB = (12.0, 8.0)
-SHARED_DB = (0.0, 6.0)
-"""Mean and SD of the level difference when the channel's own person speaks, and when both do."""
-SEPARATE_SD_DB = 5.0
-SEPARATE_AFTER_S = 2.0
-"""Channels are one per person once their level difference in speech varies so much."""
+IMPOSSIBLE = -50.0
+"""Log likelihood of a state that cannot be told from others: it is never chosen."""
 
 _MOUTH = VALUE_INDEX["mouth_motion"]
 
@@ -163,27 +168,13 @@ class Attribution:
         self._voice = voice
         self._enrolments = (Enrolment(profiles[0]), Enrolment(profiles[1]))
         self._learn()
-        total = sum(channels)
-        ends = np.cumsum(channels)
-        files = [range(end - n, end) for n, end in zip(channels, ends, strict=True) if n]
-        self._own_files = len(files) == 2
-        # The channels that each person may have to themselves.
-        self._sides = files if self._own_files else [range(1), range(1, 2)]
-        self._channels = total
-        self._mode = voice.channels if total >= 2 else "mix"
+        self._levels = Levels(voice, channels, rate_hz)
         self._faces = faces
-        self._levels = np.zeros(3)  # seconds, sum and sum of squares of the level difference
-        self._left_is_a = 0.0
 
     @property
     def separate(self) -> bool:
         """Whether each person is taken to have an audio channel."""
-        if self._mode != "auto":
-            return self._mode == "separate"
-        n, total, squares = self._levels
-        if n < SEPARATE_AFTER_S * self._rate:
-            return False
-        return bool(np.sqrt(max(squares / n - (total / n) ** 2, 0.0)) > SEPARATE_SD_DB)
+        return self._levels.separate
 
     @property
     def _alone(self) -> bool:
@@ -196,11 +187,6 @@ class Attribution:
         return self._enrolments[0].profile(), self._enrolments[1].profile()
 
     @property
-    def _swapped(self) -> bool:
-        """Whether the second channel is A's, as the mouths say; files need no telling."""
-        return self._left_is_a < 0 and not self._own_files
-
-    @property
     def note(self) -> str:
         """What the user should know about how the voices were told apart."""
         if self._alone:
@@ -208,7 +194,7 @@ class Attribution:
                 "no picture, and no audio channel for each person: all speech is taken as one "
                 "person's (A); give one channel per person to tell two voices apart"
             )
-        if self._channels >= 2 and self.separate:
+        if self.separate:
             return "each person has an audio channel: voices are told apart by channel"
         return ""
 
@@ -232,23 +218,16 @@ class Attribution:
             backward = self._transition @ (likelihood * backward)
         tick, forward, _ = self._waiting.popleft()
         p, seen = (forward * backward).T
-        separate = self.separate
-        if not separate:
+        if not self.separate:
             self._enrol(tick.voices, seen)
-        everything = range(len(tick.voices))
-        first, second = (
-            _loudest(tick.voices, side if separate else everything) for side in self._sides
-        )
-        if separate and self._swapped:
-            first, second = second, first
         heard = any(v is not None and np.isfinite(v.speech) for v in tick.voices)
         speaks = SPEAKS @ p if heard else np.full(2, np.nan)
         return Voiced(
             tick,
             (float(speaks[0]), float(speaks[1])),
             float(p[OTHER]) if heard else np.nan,
-            (first, second),
-            separate,
+            self._levels.channels(tick.voices),
+            self.separate,
         )
 
     def _score(self, tick: RawTick) -> F64:
@@ -258,10 +237,13 @@ class Attribution:
         """
         seen = self._seen(tick)
         if self._alone:
-            seen[[B, BOTH, OTHER]] = -50.0
+            seen[[B, BOTH, OTHER]] = IMPOSSIBLE
             return np.stack([seen, seen], axis=1)
-        if not self._faces and not self.separate and not self._fit.known[1]:
-            seen[[B, BOTH]] = -50.0  # nothing would tell B from any other voice
+        if not self._faces and not self.separate:
+            # Nothing would tell an unknown person from any other voice.
+            for state, known in zip((A, B), self._fit.known, strict=True):
+                if not known:
+                    seen[[state, BOTH]] = IMPOSSIBLE
         return np.stack([seen + self._voice_score(tick.voices), seen], axis=1)
 
     def _seen(self, tick: RawTick) -> F64:
@@ -274,13 +256,16 @@ class Attribution:
         mouths = np.array(
             [mouth_log_ratio(f.values[_MOUTH]) if f is not None else 0.0 for f in tick.faces]
         )
-        if self._channels >= 2:
-            score += self._level_score(tick.voices, speech, mouths)
+        levels = self._levels.score(tick.voices, speech, mouths)
+        if levels is not None:
+            score[[A, B, BOTH]] += LEVEL_WEIGHT * levels
+            # Nobody and other say nothing about the levels: give them the mean of the rest.
+            score[[NOBODY, OTHER]] += LEVEL_WEIGHT * levels.mean()
         score += MOUTH_WEIGHT * (mouths @ SPEAKS)
         score[[BOTH, OTHER]] -= BOTH_COST, OTHER_COST
         return score
 
-    def _voice_score(self, voices: tuple[VoiceCue | None, ...]) -> F64:
+    def _voice_score(self, voices: Cues) -> F64:
         """Score each state by how well the voice fits the two profiles."""
         score = np.zeros(5)
         cue = _spoken(voices, self._voice)
@@ -295,7 +280,7 @@ class Attribution:
         score[NOBODY] = score[1:].max()
         return score
 
-    def _enrol(self, voices: tuple[VoiceCue | None, ...], seen: F64) -> None:
+    def _enrol(self, voices: Cues, seen: F64) -> None:
         """Add a tick to the profile of the one who speaks, if the mouths leave no doubt."""
         cue = _spoken(voices, self._voice)
         who = int(seen.argmax())
@@ -311,48 +296,13 @@ class Attribution:
         self._fit = Fit(self.profiles)
         self._due_s = [max(LEAST_S, RENEW * e.seconds) for e in self._enrolments]
 
-    def _level_score(self, voices: tuple[VoiceCue | None, ...], speech: float, mouths: F64) -> F64:
-        score = np.zeros(5)
-        left, right = (voices[_loudest(voices, side)] for side in self._sides)
-        if left is None or right is None or not speech > 0.5:
-            return score
-        # A channel of digital silence has no level; 100 dB below full scale stands for it.
-        difference = float(np.nan_to_num(left.loudness_db, nan=-100.0)) - float(
-            np.nan_to_num(right.loudness_db, nan=-100.0)
-        )
-        difference = float(np.clip(difference, -30.0, 30.0))
-        self._levels += [1.0, difference, difference**2]
-        self._left_is_a += float(np.sign(difference) * (mouths[0] - mouths[1]))
-        if not self.separate:
-            return score
-        if self._swapped:
-            difference = -difference
-        own, spread = OWN_CHANNEL_DB
-        shared, width = SHARED_DB
-        score[A] = -0.5 * ((min(difference, own) - own) / spread) ** 2 - np.log(spread)
-        score[B] = -0.5 * ((max(difference, -own) + own) / spread) ** 2 - np.log(spread)
-        score[BOTH] = -0.5 * ((difference - shared) / width) ** 2 - np.log(width)
-        # Nobody and other say nothing about the levels: give them the mean of the rest.
-        score[[NOBODY, OTHER]] = score[[A, B, BOTH]].mean()
-        return LEVEL_WEIGHT * score
 
-
-def _speech(voices: tuple[VoiceCue | None, ...]) -> float:
+def _speech(voices: Cues) -> float:
     heard = [v.speech for v in voices if v is not None and np.isfinite(v.speech)]
     return max(heard) if heard else float("nan")
 
 
-def _spoken(voices: tuple[VoiceCue | None, ...], settings: Voice) -> VoiceCue | None:
+def _spoken(voices: Cues, settings: Voice) -> VoiceCue | None:
     """Return the loudest channel's cue if it is speech."""
-    cue = voices[_loudest(voices, range(len(voices)))] if voices else None
+    cue = voices[loudest(voices, range(len(voices)))] if voices else None
     return cue if cue is not None and usable(cue, settings) else None
-
-
-def _loudest(voices: tuple[VoiceCue | None, ...], channels: Sequence[int]) -> int:
-    """Return which of some channels is the loudest now, the first if nothing is heard."""
-
-    def level(channel: int) -> float:
-        cue = voices[channel] if channel < len(voices) else None
-        return -np.inf if cue is None or not np.isfinite(cue.loudness_db) else cue.loudness_db
-
-    return max(channels, key=level, default=0)

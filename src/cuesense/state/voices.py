@@ -209,7 +209,7 @@ class Fit:
         own = np.array([_log_mean(-h) for h in halves])
         wide = np.array([_log_mean(-h / OTHER_WIDTH**2) for h in halves])
         other = np.logaddexp.reduce(wide, axis=0) - np.log(len(halves))
-        return own - other + COEFFICIENTS * np.log(OTHER_WIDTH)
+        return np.asarray(own - other + COEFFICIENTS * np.log(OTHER_WIDTH))
 
 
 def _log_mean(logs: F64) -> F64:
