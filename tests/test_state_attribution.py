@@ -10,11 +10,13 @@ import pytest
 from cuesense.config import Config
 from cuesense.cues.dynamics import FaceFeatures
 from cuesense.cues.voiceprint import COEFFICIENTS
+from cuesense.dyad.turns import Turns
 from cuesense.schema import VALUE_INDEX, VALUES
 from cuesense.state.attribution import Attribution, Voiced, mouth_log_ratio, transition
 from cuesense.state.grid import RawTick
+from cuesense.state.people import People
 from cuesense.state.voices import VoiceProfile
-from cuesense.types import F64, Reason, VoiceCue
+from cuesense.types import F64, Event, Reason, VoiceCue
 
 RATE = 25.0
 CONFIG = Config()
@@ -257,17 +259,110 @@ def test_still_mouths_outweigh_a_voice_that_fits(heard: int) -> None:
     assert sum(p.seconds for p in stage.profiles) < 17.0  # nothing of it was enrolled
 
 
-def test_with_one_known_voice_and_no_picture_another_voice_is_nobody_of_the_two() -> None:
+@pytest.mark.parametrize("seat", [0, 1])
+def test_with_one_known_voice_and_no_picture_another_voice_is_nobody_of_the_two(seat: int) -> None:
     speech = np.full(400, 0.95)
-    out, _ = attribute(
-        sounding(ticks(speech, None), [0] * 400), faces=False, voices=(profile(0), None)
-    )
-    assert np.mean([v.speaking[0] > 0.5 for v in out]) > 0.95
-    out, _ = attribute(
-        sounding(ticks(speech, None), [2] * 400), faces=False, voices=(profile(0), None)
-    )
-    assert max(v.speaking[1] for v in out) < 0.01
-    assert np.mean([v.other > 0.5 for v in out]) > 0.8
+    voices: Voices = (profile(0), None) if seat == 0 else (None, profile(0))
+    own, _ = attribute(sounding(ticks(speech, None), [0] * 400), faces=False, voices=voices)
+    assert np.mean([v.speaking[seat] > 0.5 for v in own]) > 0.95
+    other, _ = attribute(sounding(ticks(speech, None), [2] * 400), faces=False, voices=voices)
+    assert max(v.speaking[1 - seat] for v in own + other) < 0.01
+    assert np.mean([v.other > 0.5 for v in other]) > 0.8
+
+
+def test_after_a_long_session_ones_own_voice_is_still_ones_own() -> None:
+    speaks = np.concatenate([alternate(seed)[0] for seed in range(8)])
+    speech = np.where(speaks.any(axis=1), 0.95, 0.03)
+    mouth = mouths(speaks, np.random.default_rng(0))
+    mouth[-1500:] = np.nan
+    out, stage = attribute(sounding(ticks(speech, mouth), speaks.argmax(axis=1).tolist()))
+    assert min(p.seconds for p in stage.profiles) > 60.0
+    right, wrong = scores(out[-1500:], speaks[-1500:])
+    assert right >= 0.95
+    assert wrong <= 0.05
+    said = speaks[-1500:].any(axis=1)
+    assert np.mean([v.other > 0.5 for v in np.array(out[-1500:], dtype=object)[said]]) < 0.02
+
+
+def test_damaged_sound_is_missing_and_leaves_no_trace_in_the_profiles() -> None:
+    speaks, speech, who = alternate(9)
+    raw = sounding(ticks(speech, mouths(speaks, np.random.default_rng(9))), who)
+    nan = np.nan
+    nothing = np.full(COEFFICIENTS, nan)
+    lost = VoiceCue(0, 0, nan, nan, nan, nan, nan, False, Reason.DROPPED, cepstrum=nothing)
+    hurt = [replace(t, voices=(lost,)) if 500 <= i < 700 else t for i, t in enumerate(raw)]
+    out, stage = attribute(hurt, voices=(profile(0), profile(1)))
+    assert all(np.isnan((*v.speaking, v.other)).all() for v in out[500:700])
+    rest = [*out[:500], *out[700:]]
+    assert np.isfinite([(*v.speaking, v.other) for v in rest]).all()
+    whole, undamaged = attribute(raw, voices=(profile(0), profile(1)))
+    for p, more in zip(stage.profiles, undamaged.profiles, strict=True):
+        assert np.isfinite(p.cepstra).all()
+        assert p.seconds < more.seconds
+    assert scores(out[700:], speaks[700:])[0] >= scores(whole[700:], speaks[700:])[0] - 0.02
+
+
+def test_probabilities_stay_probabilities_and_come_out_the_same_again() -> None:
+    speaks, speech, who = alternate(3)
+    rng = np.random.default_rng(3)
+    wild = 10 ** rng.uniform(-9, 9, speaks.shape)  # a tracker gone mad
+    noise = rng.choice([0.0, 1.0, np.nan], len(speech))
+    raw = sounding(ticks(noise, wild), who)
+    far = np.full(COEFFICIENTS, 1e3)
+    strange = [
+        replace(t, voices=tuple(replace(v, cepstrum=far) for v in t.voices if v)) if i % 7 else t
+        for i, t in enumerate(raw)
+    ]
+    first, again = (attribute(strange, voices=(profile(0), profile(1)))[0] for _ in range(2))
+    p = np.array([(*v.speaking, v.other) for v in first])
+    np.testing.assert_array_equal(p, [(*v.speaking, v.other) for v in again])
+    np.testing.assert_array_equal(np.isnan(p).any(axis=1), np.isnan(noise))
+    assert np.nanmin(p) >= 0.0
+    assert np.nanmax(p) <= 1.0 + 1e-9
+
+
+def told(out: list[Voiced]) -> tuple[list[tuple[Reason, Reason]], list[Event]]:
+    """What the user sees: both people's voice reasons at each tick, and the turns."""
+    people, turns = People(CONFIG), Turns(CONFIG.turns)
+    reasons, events = [], []
+    for tick in out:
+        values, why = people.push(tick)
+        reasons.append((why[0]["voice_reason"], why[1]["voice_reason"]))
+        a, b = (float(row[VALUE_INDEX["speaking"]]) for row in values)
+        pitch = [np.isfinite(row[VALUE_INDEX["f0_hz"]]) for row in values]
+        assert pitch == [not r or r == Reason.UNVOICED for r in reasons[-1]]
+        events += turns.push(tick.raw.t, a, b)
+    return reasons, events + turns.flush()
+
+
+@pytest.mark.parametrize(("channels", "seconds", "late_s"), [(1, 3.0, 1.4), (2, 1.0, 0.2)])
+def test_two_voices_at_once_are_an_overlap(channels: int, seconds: float, late_s: float) -> None:
+    """On one channel, only mouths that both move for a second or more tell that it is not one."""
+    n = round(seconds * RATE)
+    speaks = np.zeros((500, 2))
+    speaks[50:200, 0] = speaks[225:300, 1] = speaks[325:450, 0] = speaks[450 - n : 495, 1] = 1
+    mouth = np.where(speaks > 0, 0.6, 0.03)
+    levels = np.where(speaks > 0, -20.0, -38.0)[:, :channels] if channels > 1 else None
+    out, _ = attribute(ticks(np.where(speaks.any(axis=1), 0.95, 0.03), mouth, levels))
+    reasons, events = told(out)
+    both = slice(450 - n + round(late_s * RATE), 445)
+    why = (Reason.OVERLAP, Reason.OVERLAP) if channels == 1 else (Reason.OK, Reason.OK)
+    assert np.mean([r == why for r in reasons[both]]) > 0.8
+    assert np.mean([r == (Reason.OK, Reason.SILENT) for r in reasons[335:360]]) > 0.9
+    found = [e for e in events if e.kind == "overlap"]
+    assert len(found) == 1
+    assert found[0].t == pytest.approx(18.0 - seconds, abs=late_s)
+    assert found[0].t_end == pytest.approx(18.0, abs=0.3)
+
+
+def test_a_voice_that_is_nobodys_is_said_to_be_another_and_no_turn() -> None:
+    speech = np.r_[np.full(50, 0.03), np.full(200, 0.95), np.full(50, 0.03)]
+    out, _ = attribute(ticks(speech, np.full((300, 2), 0.03)))
+    reasons, events = told(out)
+    other = (Reason.OTHER_VOICE, Reason.OTHER_VOICE)
+    assert np.mean([r == other for r in reasons[75:230]]) > 0.9
+    assert all(r == (Reason.SILENT, Reason.SILENT) for r in reasons[:25])
+    assert not events
 
 
 def test_an_unseen_mouth_says_nothing_and_motion_speaks_for_speech() -> None:
