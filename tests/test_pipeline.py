@@ -27,6 +27,7 @@ from cuesense.types import (
     VoiceCue,
 )
 from media import Audio, Video, write_media
+from voice import Turn, speak
 
 
 class Wrapped:
@@ -278,6 +279,29 @@ def test_sound_without_a_picture(tmp_path: Path) -> None:
         }
         assert all(np.isnan(p["box_x"]) and np.isnan(p["jawOpen"]) for p in moment.people)
     assert any("one person's" in note for note in findings.notes)
+
+
+@pytest.mark.parametrize(("control", "told"), [(0.0, 0), (0.9, 1)])
+def test_a_microphone_that_sets_its_own_level_is_told_once(
+    tmp_path: Path, control: float, told: int
+) -> None:
+    rng, rate, length = np.random.default_rng(5), 16_000, 2.0
+    effort = rng.normal(0.0, 4.0, 14)  # semitones, and dB, of a phrase every two seconds
+    turns = [
+        Turn(length * k, length * k + 1.2, 120.0 * 2 ** (e / 12), e, 4.0)
+        for k, e in enumerate(effort.tolist())
+    ]
+    sound = speak(turns, length * len(turns), rate=rate, seed=5).samples.astype(np.float64)
+    sound += 10 ** (-60 / 20) * rng.standard_normal(len(sound))  # the room
+    # The gain that a phrase gets holds until the next one.
+    gain_db = np.repeat(-control * effort, round(length * rate))[: len(sound)]
+    samples = (0.5 * sound * 10 ** (gain_db / 20)).astype(np.float32)[:, None]
+    path = write_media(tmp_path / "a.wav", None, Audio("pcm_s16le", rate, samples=samples))
+    findings = Findings()
+    with open_source(path) as source:
+        for _ in run(source, findings=findings):
+            pass
+    assert sum("gain control" in note for note in findings.notes) == told
 
 
 def test_a_picture_without_sound_and_without_a_face(tmp_path: Path) -> None:

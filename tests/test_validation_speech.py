@@ -46,7 +46,3 @@ def test_speech_is_told_from_none_and_better_in_noise_than_by_the_model_alone(
 def test_other_sounds_are_no_speech(speech: ModuleType, name: str) -> None:
     sound = (0.03 * speech.SOUNDS[name](10 * speech.RATE, speech.RATE, 7)).astype(np.float32)
     assert np.mean(speech.stage(sound)[1] >= 0.5) < 0.05
-
-
-def test_most_of_a_laugh_is_none(real_data: Path, speech: ModuleType) -> None:
-    assert speech.real_laughter(real_data) < 0.75

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -18,6 +19,7 @@ from validation import pictures, sources
 from validation.part import Claim, Interval, Part, Picture, Table, bootstrap
 
 Mask = npt.NDArray[np.bool_]
+Which = npt.NDArray[np.intp]
 
 STEP_S: Final = 0.015  # s between the laryngograph's values; the first is at 0
 GROSS: Final = 0.2  # a greater share of the true F0 off is a gross error
@@ -64,7 +66,7 @@ class Utterance:
     @property
     def times(self) -> F64:
         """Of the reference's frames, s."""
-        return np.arange(len(self.truth)) * STEP_S
+        return np.asarray(np.arange(len(self.truth)) * STEP_S, np.float64)
 
 
 def utterances(data: Path) -> Iterator[Utterance]:
@@ -108,7 +110,8 @@ def hops(sound: F32, rate: int, block: int | None = None) -> Hops:
     ]
     cues += stage.flush()
     rows = np.array([(c.t, c.f0_hz, c.voicing) for c in cues], np.float64).reshape(-1, 3)
-    return Hops(*rows.T)
+    t, f0, voicing = rows.T
+    return Hops(t, f0, voicing)
 
 
 def at(times: F64, heard: Hops, on: float, off: float) -> Heard:
@@ -188,23 +191,23 @@ class Scores:
     gross: F64  # of those, with a gross error
     errors: Sequence[F64]  # |Hz| of those
 
-    def gross_percent(self, i: npt.NDArray[np.intp]) -> float:
+    def gross_percent(self, i: Which) -> float:
         """Gross errors, % of the frames voiced in both."""
         return _percent(self.gross[i], self.both[i])
 
-    def voicing_percent(self, i: npt.NDArray[np.intp]) -> float:
+    def voicing_percent(self, i: Which) -> float:
         """Voicing decision errors, % of all frames."""
         return _percent(self.false[i] + self.missed[i], self.frames[i])
 
-    def right_percent(self, i: npt.NDArray[np.intp]) -> float:
+    def right_percent(self, i: Which) -> float:
         """Frames found voiced and within 20 %, % of those that are voiced."""
         return _percent(self.both[i] - self.gross[i], self.voiced[i])
 
-    def median_hz(self, i: npt.NDArray[np.intp]) -> float:
+    def median_hz(self, i: Which) -> float:
         """Median |error|, Hz, over the frames voiced in both."""
         return float(np.median(np.concatenate([self.errors[k] for k in i])))
 
-    def of(self, speaker: str) -> npt.NDArray[np.intp]:
+    def of(self, speaker: str) -> Which:
         """Which utterances are a speaker's."""
         return np.flatnonzero([name.startswith(speaker) for name in self.names])
 
@@ -220,12 +223,13 @@ def score(answers: Iterable[tuple[Utterance, Heard]]) -> Scores:
         truth = one.truth > 0
         both = truth & heard.voiced
         off = np.abs(heard.f0[both] - one.truth[both])
-        gross = np.sum(off > GROSS * one.truth[both])
-        false, missed = np.sum(heard.voiced & ~truth), np.sum(~heard.voiced & truth)
+        wrong = np.sum(heard.voiced & ~truth), np.sum(~heard.voiced & truth)
+        far = np.sum(off > GROSS * one.truth[both])
         names.append(one.name)
-        counts.append((len(truth), false, missed, truth.sum(), both.sum(), gross))
+        counts.append((len(truth), *wrong, truth.sum(), both.sum(), far))
         errors.append(off)
-    return Scores(names, *np.array(counts, np.float64).T, errors)
+    frames, false, missed, voiced, kept, gross = np.array(counts, np.float64).T
+    return Scores(names, frames, false, missed, voiced, kept, gross, errors)
 
 
 def scatter_hz(all_of: Sequence[Utterance], heard: Sequence[Heard]) -> float:
@@ -317,7 +321,7 @@ def _claims(
     noisy, pyins = results[OURS, loud], results["librosa pYIN", loud]
     both = "40 sentences, rl and sb"
 
-    def ratio(i: npt.NDArray[np.intp]) -> float:
+    def ratio(i: Which) -> float:
         peer = pyins.right_percent(i)
         return noisy.right_percent(i) / peer if peer else math.nan
 
@@ -341,7 +345,7 @@ def _claims(
     ]
     for speaker in SPEAKERS:
         i = ours.of(speaker)
-        interval = bootstrap(lambda k, i=i: ours.median_hz(i[k]), list(i))
+        interval = bootstrap(partial(_median_hz, ours, i), list(i))
         claims.append(
             Claim(
                 f"median error of F0, clean, {speaker}, Hz",
@@ -372,6 +376,10 @@ def _claims(
         )
     )
     return claims
+
+
+def _median_hz(scores: Scores, some: Which, i: Which) -> float:
+    return scores.median_hz(some[i])
 
 
 def _split_difference(some: Sequence[Utterance]) -> float:

@@ -63,7 +63,7 @@ def breath(n: int, rate: int, seed: int) -> F64:
         m = int(rng.uniform(0.5, 1.2) * rate)
         tract = [(rng.uniform(0.85, 1.4) * hz, 3 * width) for hz, width in _VOWEL_HZ]
         swell = np.sin(np.pi * np.linspace(0, 1, m) ** rng.uniform(0.6, 1.4)) ** 2
-        return _formants(rng.standard_normal(m), tract, rate) * swell
+        return np.asarray(_formants(rng.standard_normal(m), tract, rate) * swell)
 
     return _sequence(one, lambda: rng.uniform(0.3, 0.9), n, rate)
 

@@ -17,7 +17,9 @@ from cuesense.config import Config
 from cuesense.cues.body import Body
 from cuesense.cues.dynamics import Dynamics
 from cuesense.cues.faces import Faces
+from cuesense.cues.gain import GainWatch
 from cuesense.cues.voice import Voice
+from cuesense.state.affect import SPEAKS
 from cuesense.state.attribution import Attribution, Voiced
 from cuesense.state.grid import Grid, RawTick
 from cuesense.state.people import People
@@ -97,6 +99,7 @@ class Sensing:
             faces=video,
             profiles=voices,
         )
+        self._gains = [GainWatch(1.0 / config.grid.rate_hz) for _ in range(channels)]
         alone = not video and channels == 1 and voices[1] is None
         self._people = People(config, seats=(True, not alone))
         self._events: list[tuple[float, Event]] = []  # with the time from which each is told
@@ -106,7 +109,9 @@ class Sensing:
     def notes(self) -> tuple[str, ...]:
         """What the user should know about what was sensed, so far."""
         faces = self._faces.notes if self._faces is not None else ()
-        return tuple(n for n in (*self._source.info.notes, *faces, self._attribution.note) if n)
+        gain = next((watch.note for watch in self._gains if watch.suspected), "")
+        given = (*self._source.info.notes, *faces, self._attribution.note, gain)
+        return tuple(note for note in given if note)
 
     @property
     def voices(self) -> tuple[VoiceProfile, VoiceProfile]:
@@ -174,6 +179,9 @@ class Sensing:
         return [self._tick(tick) for raw in ticks for tick in self._attribution.push(raw)]
 
     def _tick(self, tick: Voiced, *, last: bool = False) -> Sensed:
+        for channel, (gain, cue) in enumerate(zip(self._gains, tick.raw.voices, strict=True)):
+            if cue is not None:
+                gain.push(cue, _speaker(tick, channel))
         values, reasons = self._people.push(tick)
         until = np.inf if last else tick.raw.t
         told = tuple(event for due, event in self._events if due <= until)
@@ -196,3 +204,13 @@ class Sensing:
 
     def __exit__(self, *_: object) -> None:
         self._stack.close()
+
+
+def _speaker(tick: Voiced, channel: int) -> int | None:
+    """Return who is heard on an audio channel, None unless it is one person alone."""
+    heard = [
+        seat
+        for seat, p in enumerate(tick.speaking)
+        if p > SPEAKS and not (tick.separate and tick.channel[seat] != channel)
+    ]
+    return heard[0] if len(heard) == 1 else None

@@ -49,7 +49,6 @@ class Channel:
         self._level = -math.inf
         self._voiced = False  # the last hop
         self._voicing: F64 | None = None  # of the last hops
-        self._laugh: speaking.LaughState | None = None
         self._tail: F32 = np.zeros(HOP, np.float32)
         # What waits for the F0, from hop `_done` on, each as far as it is known:
         self._sound: F32 = np.zeros(BEFORE, np.float32)  # from `BEFORE` its centre on
@@ -113,19 +112,20 @@ class Channel:
         n = min(len(f0), len(self._loudness))
         f0 = f0[:n]
         voicing, voiced = self._decide_voicing(f0, confidence[:n])
-        speech = self._decide_speech(self._speech[:n], voicing, voiced)
+        speech, self._voicing = speaking.joined(self._speech[:n], voicing, self._voicing)
         loudness, tilt = self._loudness[:n].T
         # A creaky or hoarse vowel has no F0, but its energy lies low, unlike a fricative's.
         sonorant = voiced | ((speech >= self._settings.speech) & (tilt > prosody.SONORANT_TILT_DB))
         contour = self._contour[:n]
         reference, self._level = prosody.speech_level(contour, sonorant, self._level)
         loud = contour > reference - prosody.NUCLEUS_FLOOR_DB
-        peak = np.isin(np.arange(self._done, self._done + n), list(self._nuclei))
+        peak = np.zeros(n, np.bool_)
+        peak[[hop - self._done for hop in self._nuclei if hop < self._done + n]] = True
         quality = np.full((2, n), np.nan)
         if voiced.any():
-            frames = self._around(np.flatnonzero(voiced), tone.WINDOW)
-            quality[0, voiced] = tone.harmonicity_db(frames, f0[voiced])
-            quality[1, voiced] = tone.cepstral_peak_db(frames, f0[voiced])
+            power = tone.spectra(self._around(np.flatnonzero(voiced), tone.WINDOW))
+            quality[0, voiced] = tone.harmonicity_db(power, f0[voiced])
+            quality[1, voiced] = tone.cepstral_peak_db(power, f0[voiced])
         f0 = np.where(voiced, f0, np.nan)
         out = [speech, f0, voicing, loudness, tilt, peak & sonorant & loud, *quality]
         finished = np.concatenate([np.stack(out, axis=1), self._cepstra[:n]], axis=1)
@@ -147,12 +147,7 @@ class Channel:
         voiced, self._voiced = pitch.voiced(voicing, on=on, off=off, state=self._voiced)
         return voicing, voiced
 
-    def _decide_speech(self, model: F64, voicing: F64, voiced: npt.NDArray[np.bool_]) -> F64:
-        """Probability of speech of finished hops."""
-        speech, self._voicing = speaking.joined(model, voicing, self._voicing)
-        laugh, self._laugh = speaking.laughs(voiced, self._laugh)
-        return np.where(laugh, speaking.LAUGHED * speech, speech)
-
     def _around(self, hops: npt.NDArray[np.intp], length: int) -> F32:
         """Return frames (len(hops), length) of the sound, centred on hops after `_done`."""
-        return self._sound[hops[:, None] * HOP + np.arange(length) + BEFORE - length // 2]
+        first = hops * HOP + BEFORE - length // 2
+        return np.asarray(self._sound[first[:, None] + np.arange(length)])

@@ -58,18 +58,25 @@ def periodicity(frames: F32 | F64, f0_hz: F64) -> F64:
         period = max(_SHORTEST, round(RATE / f0))
         spread = int(SEARCH * period) + 1
         lags = np.arange(period - spread, period + spread + 1)
-        starts = len(low) // 2 - (period + lags) // 2
+        before = len(low) // 2 - (period + lags) // 2  # the first samples of the two periods
+        after = before + lags
         windows = np.lib.stride_tricks.sliding_window_view(low, period)
-        before, after = _centred(windows[starts]), _centred(windows[starts + lags])
-        power = np.sum(before**2, axis=1) * np.sum(after**2, axis=1)
+        product = np.einsum("ij,ij->i", windows[before], windows[after])
+        sums, powers = _moving_sum(low, period), _moving_sum(low * low, period)
+        powers -= sums * sums / period
+        covariance = product - sums[before] * sums[after] / period
         # The least power is that of a 16-bit sound's last bit.
-        alike = np.sum(before * after, axis=1) / np.sqrt(power + (period * 1e-9) ** 2)
-        found[i] = max(0.0, float(alike.max()))
+        least = (period * 1e-9) ** 2
+        alike = covariance / np.sqrt(np.maximum(powers[before] * powers[after], 0.0) + least)
+        found[i] = min(1.0, max(0.0, float(alike.max())))
     return found
 
 
-def _centred(windows: F64) -> F64:
-    return np.asarray(windows - windows.mean(axis=1, keepdims=True))
+def _moving_sum(x: F64, width: int) -> F64:
+    """Return the sums of each `width` values in a row, (len(x) - width + 1,)."""
+    total = np.cumsum(x)
+    total[width:] -= total[:-width].copy()
+    return np.asarray(total[width - 1 :])
 
 
 def voicing(confidence: F64, periodicity: F64) -> F64:

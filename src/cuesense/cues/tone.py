@@ -1,7 +1,7 @@
 """Voice quality: how clear or breathy a voiced sound is. Pure functions of frames of sound.
 
-Frames are 64 ms long and centred on a hop, Hann-windowed; the F0 is known beforehand, so each
-measure looks for its peak near the period only.
+Frames are 64 ms long and centred on a hop, Hann-windowed; both measures are taken of their power
+spectra. The F0 is known beforehand, so each looks for its peak near the period only.
 """
 
 from __future__ import annotations
@@ -26,12 +26,26 @@ CEPSTRUM_HZ: Final = 5000.0
 QUEFRENCY_S: Final = (0.001, 0.05)
 """Quefrencies that the cepstrum's trend line is fitted to, s."""
 
+BINS: Final = WINDOW + 1
+"""Of a power spectrum, from 0 to half the rate: the transform is as long as two frames."""
+
 _SIZE: Final = 2 * WINDOW  # of the transform: no lag wraps round
 _FINER: Final = 2  # the autocorrelation is interpolated to so many points per sample
 _LEAST: Final = 1e-12
 
 
-def harmonicity_db(frames: npt.ArrayLike, f0_hz: npt.ArrayLike) -> F64:
+def spectra(frames: npt.ArrayLike) -> F64:
+    """Return the power spectra (n, BINS) of frames (n, WINDOW) of sound at `RATE`.
+
+    The mean of each frame is removed; digital silence gives zeros.
+    """
+    samples = np.asarray(frames, dtype=np.float64)
+    centred = samples - samples.mean(axis=1, keepdims=True)
+    spectrum = np.fft.rfft(centred * _window()[0], _SIZE)
+    return np.asarray(spectrum.real**2 + spectrum.imag**2)
+
+
+def harmonicity_db(power: F64, f0_hz: npt.ArrayLike) -> F64:
     """Return the harmonics-to-noise ratio of voiced frames, in dB.
 
     ``10 log10(r / (1 - r))``, with r the highest value near the period of the frame's
@@ -41,8 +55,8 @@ def harmonicity_db(frames: npt.ArrayLike, f0_hz: npt.ArrayLike) -> F64:
 
     Parameters
     ----------
-    frames : (n, WINDOW) array
-        Samples at `RATE`.
+    power : (n, BINS) array
+        `spectra` of the frames.
     f0_hz : (n,) array
         F0 of each, 50 Hz or more.
 
@@ -52,20 +66,18 @@ def harmonicity_db(frames: npt.ArrayLike, f0_hz: npt.ArrayLike) -> F64:
         Within ± `HNR_LIMIT_DB`; NaN in digital silence.
     """
     f0 = np.asarray(f0_hz, dtype=np.float64)
-    window, own = _window()
-    spectrum = np.fft.rfft(_centred(frames) * window, _SIZE)
-    correlation = np.fft.irfft(spectrum.real**2 + spectrum.imag**2, _FINER * _SIZE)
-    correlation = correlation[:, : len(own)]
-    power = correlation[:, :1]
+    own = _window()[1]
+    correlation = np.fft.irfft(power, _FINER * _SIZE)[:, : len(own)]
+    whole = correlation[:, :1]
     with np.errstate(invalid="ignore", divide="ignore"):
-        r = np.where(power > _LEAST, correlation / power / own, np.nan)
+        r = np.where(whole > _LEAST, correlation / whole / own, np.nan)
     height = _peak(r, _FINER * RATE / f0)[1]
     limit = 10 ** (HNR_LIMIT_DB / 10)
     r_max = np.clip(height, 1 / (1 + limit), limit / (1 + limit))
     return np.asarray(10 * np.log10(r_max / (1 - r_max)))
 
 
-def cepstral_peak_db(frames: npt.ArrayLike, f0_hz: npt.ArrayLike) -> F64:
+def cepstral_peak_db(power: F64, f0_hz: npt.ArrayLike) -> F64:
     """Return the cepstral peak prominence of voiced frames, in dB.
 
     The height of the power cepstrum's peak near the period above the straight line through the
@@ -75,8 +87,8 @@ def cepstral_peak_db(frames: npt.ArrayLike, f0_hz: npt.ArrayLike) -> F64:
 
     Parameters
     ----------
-    frames : (n, WINDOW) array
-        Samples at `RATE`.
+    power : (n, BINS) array
+        `spectra` of the frames.
     f0_hz : (n,) array
         F0 of each, 50 Hz or more.
 
@@ -86,18 +98,15 @@ def cepstral_peak_db(frames: npt.ArrayLike, f0_hz: npt.ArrayLike) -> F64:
         NaN in digital silence.
     """
     f0 = np.asarray(f0_hz, dtype=np.float64)
-    samples = _centred(frames)
-    window, _ = _window()
-    spectrum = np.fft.rfft(samples * window, _SIZE)
     bins = round(CEPSTRUM_HZ * _SIZE / RATE)
-    power = (spectrum.real**2 + spectrum.imag**2)[:, : bins + 1]
+    decibel = 10 * np.log10(np.maximum(power[:, : bins + 1], _LEAST))
     # Per quefrency of 1 / (2 CEPSTRUM_HZ); the square is the power cepstrum.
-    cepstrum = np.fft.irfft(10 * np.log10(np.maximum(power, _LEAST)), 2 * bins)
+    cepstrum = np.fft.irfft(decibel, 2 * bins)
     first, last = (round(q * 2 * CEPSTRUM_HZ) for q in QUEFRENCY_S)
     height = 10 * np.log10(np.maximum(np.square(cepstrum[:, : last + 1]), _LEAST))
     at, peak = _peak(height, 2 * CEPSTRUM_HZ / f0)
     mean, slope, centre = _trend(height, first)
-    silent = ~np.any(samples, axis=1)
+    silent = ~np.any(power, axis=1)
     return np.where(silent, np.nan, peak - (mean + slope * (at - centre)))
 
 
@@ -107,11 +116,6 @@ def _window() -> tuple[F64, F64]:
     window = np.hanning(WINDOW + 1)[:-1]
     own = np.fft.irfft(np.abs(np.fft.rfft(window, _SIZE)) ** 2, _FINER * _SIZE)
     return window, own[: _FINER * WINDOW // 2] / own[0]
-
-
-def _centred(frames: npt.ArrayLike) -> F64:
-    samples = np.asarray(frames, dtype=np.float64)
-    return np.asarray(samples - samples.mean(axis=1, keepdims=True))
 
 
 def _peak(rows: F64, near: F64) -> tuple[F64, F64]:
