@@ -1,6 +1,6 @@
 """All benchmarks: prints what it measures and writes ``benchmarks/<date>.md``.
 
-``make bench``, or ``python benchmarks/run.py [--only speed|labels|recordings]``.
+``make bench``, or ``python benchmarks/run.py [--only speed|voice|labels|recordings]``.
 """
 
 from __future__ import annotations
@@ -71,6 +71,23 @@ def speed_section(folder: Path, minutes: int, runs: int) -> Iterator[str]:
     yield f"Growth {100 * (long / short - 1):+.1f} % (limit 10 %); limit 1000 MB."
 
 
+def voice_section() -> Iterator[str]:
+    """Yield what a channel of sound costs."""
+    yield "## The voice path, one channel, CPU time as a share of real time"
+    yield ""
+    yield "| sound | cuesense | its two models alone | ratio | openSMILE eGeMAPS | ratio |"
+    yield "|---|---|---|---|---|---|"
+    for rate in (16_000, 48_000):
+        cost = speed.measure("voice", SAMPLE, str(rate))
+        ours, models, peer = cost["ours"], cost["models"], cost["opensmile"]
+        yield (
+            f"| {rate // 1000} kHz | {ours:.1%} | {models:.1%} | {ours / models:.2f} "
+            f"| {peer:.1%} | {ours / peer:.2f} |"
+        )
+    yield ""
+    yield "Limit 5 %. The models alone have the whole sound at once; openSMILE at 16 kHz."
+
+
 def labels_section() -> Iterator[str]:
     """Yield how the sample's scripted bouts are labelled."""
     yield "## The sample's scripted bouts"
@@ -104,7 +121,7 @@ def merged(earlier: str, header: list[str], sections: dict[str, list[str]]) -> s
 def main() -> None:
     """Run what is asked for, and write it into the page of the day."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--only", choices=("speed", "labels", "recordings"))
+    parser.add_argument("--only", choices=("speed", "voice", "labels", "recordings"))
     parser.add_argument("--minutes", type=int, default=10, help="length of the long recording")
     parser.add_argument("--pairs", type=int, default=3, help="runs of bare work and analysis")
     options = parser.parse_args()
@@ -113,6 +130,7 @@ def main() -> None:
         parts: dict[str, Callable[[], Iterator[str]]] = {
             "labels": labels_section,
             "recordings": lambda: recordings.section(recordings.folder()),
+            "voice": voice_section,
             "speed": lambda: speed_section(folder, options.minutes, options.pairs),
         }
         sections: dict[str, list[str]] = {}

@@ -330,7 +330,7 @@ def _claims(
         who = [r.clip.who for r in clean for _ in of(r)]
         size = np.array([abs(e) for r in clean for e in of(r)])
         yield Claim(
-            f"median |error| of {side}, ms",
+            f"median absolute error of {side}, ms",
             bootstrap(partial(_median_ms, size), who),
             1000 * NEAR_S,
             f"{len(who)} {side}s beside silences of .3 s",
@@ -385,9 +385,11 @@ def _tables(
             cells = [str(condition), corpus]
             for of in EDGES.values():
                 errors = np.array([e for r in few for e in of(r)])
-                near = np.mean(np.abs(errors) <= NEAR_S) if len(errors) else np.nan
-                middle = 1000 * np.median(errors) if len(errors) else np.nan
-                cells.append(f"{middle:+.0f} ms, {near:.2f} ({len(errors)})")
+                if not len(errors):
+                    cells.append("none")
+                    continue
+                near = np.mean(np.abs(errors) <= NEAR_S)
+                cells.append(f"{1000 * np.median(errors):+.0f} ms, {near:.2f} ({len(errors)})")
             rows.append(cells)
     yield Table(
         "Onsets and offsets: median error (+ late), share within 100 ms (how many)",
