@@ -35,7 +35,7 @@ NOTES: Final = (
     "Gain control is told from phrases with pauses between them, 8 at least, so it takes half a "
     "minute of talk. A microphone that turns itself up and down slowly, over minutes, is missed; "
     "so is one in a room without any noise whose speaker keeps to one tone, and one whose speaker "
-    "shouts above the highest F0 looked for, so that too few phrases are heard (actress 06).",
+    "shouts so that the voice activity model hears too few phrases (actress 06).",
     "The gain watch's limits were chosen on the same acted sentences in another order and at "
     "another noise level, among them those of the actors reported on: optimistic.",
 )

@@ -65,7 +65,7 @@ class Voice:
     """Speech, pitch, level and pace."""
 
     f0_floor_hz: float = 60.0
-    f0_ceiling_hz: float = 500.0
+    f0_ceiling_hz: float = 800.0  # shouts reach 500 to 750 Hz
     voicing: float = 0.55  # voicing confidence from which a voiced stretch begins
     voicing_off: float = 0.35  # voicing confidence below which it ends
     speech: float = 0.5  # speech probability from which there is speech
