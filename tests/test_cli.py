@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -162,6 +163,14 @@ def test_what_is_odd_gives_a_finished_result_with_reasons(
         (("--offset", "nan"), ("offset='nan' must be a number of seconds",)),
         (("--offset", "1e9"), ("offset=1e9 must be within a day",)),
         (("--config", "none.toml"), ("none.toml", "cannot be read")),
+        (("--baseline", "best"), ("baseline='best'", "auto or START:END", "60:105")),
+        (("--baseline", "10:12"), ("baseline='10:12'", "at least 15 s long")),
+        (("--baseline", "10:45"), ("baseline='10:45'", "within the recording", "1 s long")),
+        (("--profile", "anna"), ("'anna' must be SIDE=NAME, such as left=anna",)),
+        (("--profile", "up=anna"), ("'up=anna' must begin with A, B, left, right",)),
+        (("--profile", "left=anna"), ("profile='anna' is not there", "--save-profile")),
+        (("--save-profile", "left=../anna"), ("'../anna'", "letters, digits")),
+        (("--save-profile", "A=a", "--save-profile", "left=b"), ("a second profile for A",)),
     ],
 )
 def test_wrong_options(
@@ -286,6 +295,29 @@ def test_models_are_listed_and_verified(cuesense: Run, face_model: Path) -> None
     assert "face_landmarker" in done.stdout
     assert cuesense("models", "verify").returncode == 0
     assert_user_error(cuesense("models", "fetch", "none"), "none", "face_landmarker")
+
+
+def test_profiles_are_listed_shown_and_deleted(cuesense: Run, tmp_path: Path) -> None:
+    from cuesense.profiles import FOLDER_VARIABLE
+
+    folder = tmp_path / "profiles"
+    folder.mkdir()
+    kept = {**os.environ, FOLDER_VARIABLE: str(folder)}
+    assert cuesense("profiles", "list", env=kept).stdout == ""
+    zero = {"median": 0.0, "sd": 1.0, "error_sd": 0.1}
+    usual = {"arousal": {"cues": {"f0_hz": zero}, "mean": zero}, "expression": None, "gaze": {}}
+    content = {"version": 1, "made": "2026-11-23T10:00:00", "learned_s": 45.0, "usual": usual}
+    text = json.dumps({**content, "voice": None})
+    (folder / "profile-anna.json").write_text(text, encoding="utf-8")
+    (folder / "profile-ben.json").write_text("{", encoding="utf-8")
+    assert cuesense("profiles", "list", env=kept).stdout.split() == ["anna", "ben"]
+    shown = cuesense("profiles", "show", "anna", env=kept).stdout
+    assert "from 45 s of talk; holds activation" in shown
+    assert_user_error(cuesense("profiles", "show", "ben", env=kept), "'ben' is damaged", "delete")
+    assert_user_error(cuesense("profiles", "show", env=kept), "name is missing")
+    assert cuesense("profiles", "delete", "anna", "ben", env=kept).returncode == 0
+    assert list(folder.iterdir()) == []
+    assert_user_error(cuesense("profiles", "delete", "anna", env=kept), "'anna' is not there")
 
 
 def test_config_prints_what_analyze_takes(cuesense: Run, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 import devices
-from cuesense import Config, Session, analyze, open_source
+from cuesense import Config, Session, analyze, open_source, run
 from cuesense.capture import LiveFeed, open_live
 from cuesense.capture.paced import Paced
 from cuesense.cli import PASSPHRASE, main
@@ -24,6 +24,8 @@ from cuesense.config import Baseline
 from cuesense.errors import OutputError, ParameterError
 from cuesense.folder import claim
 from cuesense.live import Choice, LiveSession
+from cuesense.pipeline import Findings
+from cuesense.profiles import Saved
 from cuesense.timeline import Table
 from devices import SoundServer, WebCamera
 from live_rig import DEADLINE_S, Command, speech
@@ -152,6 +154,27 @@ def test_a_session_finds_what_an_analysis_of_its_recording_finds(
             np.testing.assert_array_equal(got[column][there], values, f"{name}.{column}")
     for key in ("people", "role_reason", "coverage", "baseline", "notes", "models"):
         assert found.meta[key] == expected.meta[key], key
+
+
+def test_two_people_who_are_known_need_no_baseline(clip: Path, tmp_path: Path) -> None:
+    findings = Findings()
+    with open_source(clip) as source:
+        for _ in run(source, SHORT, findings):
+            pass
+    a, b = (Saved(name, findings.profiles[i], None, "", 5.0) for i, name in enumerate(("a", "b")))
+    feed = Paced(open_source(clip), speed=20.0)
+    with feed:
+        live = LiveSession(feed, claim(tmp_path / "live"), Config(), Choice("right"), (a, b))
+        with live.board.watch(pictures=False) as watcher:
+            moments = list(live.moments())
+            told = [m for m in watcher.take(1.0) if not isinstance(m, bytes)]
+    phases = [m["phase"] for m in told if m["type"] == "phase"]
+    assert phases == ["starting", "session", "ending", "ended"]
+    early = [p["arousal"] for m in moments if 1.0 < m.t < 4.0 for p in m.people]
+    assert np.isfinite(early).all()
+    about = Session(tmp_path / "live").meta["baseline"]["B"]
+    assert (about["how"], about["profile"]["name"]) == ("profile", "b")
+    assert live.findings.profiles == findings.profiles
 
 
 # ---- from set-up to report ----------------------------------------------------------------------

@@ -26,6 +26,8 @@ from cuesense.types import F64, Person, Reason
 YOU = Who("you", "your", True)
 PARTNER = Who("your partner", "your partner's")
 NAN = float("nan")
+LEARNED = {"complete": True, "how": "start", "start_s": 0.0, "end_s": 45.0, "profile": None}
+ANNA = {"name": "anna", "made": "2026-11-23T10:00:00+00:00"}
 
 
 class Page(HTMLParser):
@@ -377,6 +379,22 @@ def _null(**changes: Any) -> dict[str, Any]:
             "not enough of f0 hz and smile",
             True,
         ),
+        (sentences.baseline(YOU, LEARNED), "from the beginning, 0:00 to 0:45.", False),
+        (
+            sentences.baseline(YOU, {**LEARNED, "how": "auto", "start_s": 60, "end_s": 105}),
+            "learned from the most ordinary stretch of the recording, 1:00 to 1:45.",
+            False,
+        ),
+        (
+            sentences.baseline(PARTNER, {**LEARNED, "how": "profile", "profile": ANNA}),
+            "your partner was known before, from the saved profile “anna”.",
+            False,
+        ),
+        (
+            sentences.baseline(PARTNER, {**LEARNED, "how": "given", "profile": ANNA}),
+            "“anna”, and what that lacks was learned from the stretch that was named for it, 0:00",
+            False,
+        ),
         (sentences.coverage(PARTNER, None, []), "could not be found", True),
     ],
 )
@@ -565,6 +583,17 @@ def test_nobody_is_a_page_all_the_same() -> None:
     page = Page(report.render(made.nothing()))
     assert "nothing to read here" in page.text
     assert page.all("figure") == []
+
+
+def test_the_stretch_that_usual_was_learned_from_is_drawn_once() -> None:
+    session = made.session()
+    assert Page(report.render(session)).data["learned"] == [[0.0, 45.0]]
+    profile = {"how": "profile", "start_s": None, "end_s": None, "profile": ANNA}
+    session.meta["baseline"]["A"] = {**LEARNED, **profile}
+    session.meta["baseline"]["B"] = {**LEARNED, "how": "auto", "start_s": 60.0, "end_s": 105.0}
+    page = Page(report.render(session))
+    assert page.data["learned"] == [[60.0, 105.0]]
+    assert "1:00 to 1:45" in page.text
 
 
 def test_unknown_roles_speak_of_both_alike() -> None:

@@ -26,8 +26,6 @@ from cuesense.types import (
 Profiles = tuple[Profile | None, Profile | None]
 """What is known of A's and of B's usual before the session."""
 
-_SPEAKING = VALUE_INDEX["speaking"]
-
 
 class Appraisal:
     """Stage: `Sensed` ticks in, moments out, in order and without delay.
@@ -38,13 +36,18 @@ class Appraisal:
         settings.
     profiles
         what is known of both people's usual; the baseline gives what is not.
+    roles
+        who listens, if that was found before; None: to be found in the baseline.
     """
 
-    def __init__(self, config: Config, profiles: Profiles = (None, None)) -> None:
+    def __init__(
+        self, config: Config, profiles: Profiles = (None, None), roles: Roles | None = None
+    ) -> None:
         self._config, base = config, config.baseline
         rate = config.grid.rate_hz
         self._affect = (PersonAffect(config, profiles[0]), PersonAffect(config, profiles[1]))
-        self.roles = Roles(config.people.listener, base.start_s + base.duration_s, rate)
+        until_s = base.start_s + base.duration_s
+        self.roles = roles or Roles(config.people.listener, until_s, rate)
         self._turns = Turns(config.turns)
         self._modes = Modes(config.dyad)
         self._every = round(rate / config.dyad.rate_hz)
@@ -73,7 +76,7 @@ class Appraisal:
     def push(self, sensed: Sensed) -> Moment:
         """Take the next tick."""
         t = sensed.t
-        first, second = (float(values[_SPEAKING]) for values in sensed.values)
+        first, second = sensed.speaking
         self.roles.push(t, (first, second))
         people = self._people(sensed)
         self._pending += [*sensed.events, *self._turns.push(t, first, second)]

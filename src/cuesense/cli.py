@@ -1,4 +1,4 @@
-"""The command line: live, analyze, demo, report, unlock, models, config, doctor.
+"""The command line: live, analyze, demo, report, profiles, unlock, models, config, doctor.
 
 Heavy modules are imported by the verb that needs them, so that ``--help`` is instant. A
 `CuesenseError` is the user's to mend: one line, exit code 2. Ctrl-C: exit code 130.
@@ -123,6 +123,7 @@ def parser() -> argparse.ArgumentParser:
         help="without the page: what to record besides the cues (encrypted if "
         f"{PASSPHRASE} is set; see 'cuesense unlock')",
     )
+    _profile_options(p)
     p.add_argument("--config", type=Path, metavar="TOML", help="settings; see 'cuesense config'")
     view = p.add_mutually_exclusive_group()
     view.add_argument("--no-page", action="store_true", help="show it in the terminal")
@@ -155,6 +156,13 @@ def parser() -> argparse.ArgumentParser:
         metavar="S",
         help="seconds by which the second recording starts later (default: align by sound)",
     )
+    p.add_argument(
+        "--baseline",
+        metavar="auto|START:END",
+        help="where both people are as usual: auto finds the most ordinary stretch, or name one in "
+        "seconds, such as 60:105 (default: the start, as the settings say)",
+    )
+    _profile_options(p)
     p.add_argument("--config", type=Path, metavar="TOML", help="settings; see 'cuesense config'")
     p.add_argument("--csv", action="store_true", help="also write the tables as CSV")
     p.add_argument("--overwrite", action="store_true", help="replace another recording's session")
@@ -179,6 +187,16 @@ def parser() -> argparse.ArgumentParser:
     )
     p.add_argument("session", type=Path, help="session folder")
 
+    p = verb(
+        "profiles",
+        _profiles,
+        "list, show or delete saved personal profiles",
+        "A profile is what is usual for one person, and how their voice sounds. It is saved\n"
+        "only by --save-profile of 'analyze' and 'live', into a folder that only you can read.",
+    )
+    p.add_argument("action", choices=("list", "show", "delete"))
+    p.add_argument("name", nargs="*", help="profiles to show or delete")
+
     p = verb("unlock", _unlock, "decrypt a recording that was kept with a passphrase")
     p.add_argument("recording", type=Path, help="recording.mkv.enc of a session folder")
     p.add_argument("-o", "--out", type=Path, metavar="FILE", help="default: beside it, as .mkv")
@@ -200,6 +218,30 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
+def _profile_options(p: argparse.ArgumentParser) -> None:
+    """Add the options that use and save personal profiles."""
+    p.add_argument(
+        "--profile",
+        action="append",
+        default=[],
+        type=_pair,
+        metavar="SIDE=NAME",
+        help="use a saved profile, such as left=anna: that person needs no baseline",
+    )
+    p.add_argument(
+        "--save-profile",
+        action="append",
+        default=[],
+        type=_pair,
+        metavar="SIDE=NAME",
+        help="save what is learned of this person, also how their voice sounds, which can tell "
+        "who they are: ask them first",
+    )
+    p.add_argument(
+        "--replace-profile", action="store_true", help="--save-profile may replace an earlier one"
+    )
+
+
 def _version() -> str:
     from importlib.metadata import PackageNotFoundError, version
 
@@ -207,6 +249,13 @@ def _version() -> str:
         return version("cuesense")
     except PackageNotFoundError:
         return "(not installed)"
+
+
+def _pair(text: str) -> tuple[str, str]:
+    side, equals, name = text.partition("=")
+    if not (side and equals and name):
+        raise argparse.ArgumentTypeError(f"{text!r} must be SIDE=NAME, such as left=anna")
+    return side, name
 
 
 def _seconds(text: str) -> float:
@@ -236,23 +285,32 @@ def _analyze(options: argparse.Namespace) -> int:
             csv=options.csv,
             overwrite=options.overwrite,
             progress=progress,
+            baseline=options.baseline,
+            use_profiles=options.profile,
+            save_profiles=options.save_profile,
+            replace_profiles=options.replace_profile,
         )
     _tell(session)
     return OK
 
 
 def _live(options: argparse.Namespace) -> int:
+    from cuesense import profiles
     from cuesense.capture import open_live, play
     from cuesense.capture.browser import BrowserFeed
     from cuesense.config import Config
     from cuesense.folder import claim
     from cuesense.live import Choice, LiveSession
+    from cuesense.session import keep
 
     config = Config.load(options.config) if options.config else Config()
     if options.listener is not None:
         config = config.with_listener(options.listener)
     if options.capture == "browser" and (options.no_page or options.headless):
         raise ParameterError("capture=browser needs the page: leave out --no-page and --headless")
+    given = profiles.load_both(profiles.of_people(options.profile))
+    names = profiles.of_people(options.save_profile)
+    profiles.check_new(names, replace=options.replace_profile)
     browser = BrowserFeed() if options.capture == "browser" else None
     if options.play is not None:
         feed = play(options.play, config)
@@ -268,7 +326,8 @@ def _live(options: argparse.Namespace) -> int:
     try:
         with feed:
             # With a page or a terminal there are people to ask; without, to start it is the word.
-            session = LiveSession(feed, folder, config, choice if options.headless else None)
+            decided = choice if options.headless else None
+            session = LiveSession(feed, folder, config, decided, given)
             if options.headless:
                 _stream(session)
             else:
@@ -285,6 +344,7 @@ def _live(options: argparse.Namespace) -> int:
         raise session.error
     if session.report is not None:
         print(f"Report: {session.report.resolve()}", file=sys.stderr)
+        keep(session.findings, config, names, replace=options.replace_profile)
     return OK
 
 
@@ -329,6 +389,24 @@ def _attend(
     finally:
         session.end()
         session.join()
+
+
+def _profiles(options: argparse.Namespace) -> int:
+    from cuesense import profiles
+
+    if options.action == "list":
+        for name in profiles.names():
+            print(name)
+        print(f"Profiles: {profiles.folder()}", file=sys.stderr)
+        return OK
+    if not options.name:
+        raise ParameterError(f"name is missing: cuesense profiles {options.action} NAME")
+    for name in options.name:
+        if options.action == "delete":
+            print(f"{name}: deleted {profiles.delete(name)}")
+        else:
+            print(profiles.load(name).words())
+    return OK
 
 
 def _unlock(options: argparse.Namespace) -> int:

@@ -1,20 +1,28 @@
 """The one code path: packets in, moments out.
 
-``run`` composes the stages in the order of the flow; nothing else does. Batch is the stream run
-to its end: ``analyze`` in `cuesense.session` writes what ``run`` yields.
+``run`` composes the stages in the order of the flow: ``appraise(sense(...))``. Batch is the stream
+run to its end. Where the baseline is to be chosen from the whole of a recording, ``settle`` takes
+the place of ``appraise``: the same stages, once all was sensed.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from cuesense import calibration
 from cuesense.appraisal import Appraisal, Profiles
+from cuesense.calibration import Stretch, Wish
 from cuesense.capture import Source
 from cuesense.config import Config
+from cuesense.profiles import Given
 from cuesense.sensing import Sensing, Voices, Watch
+from cuesense.state.ordinary import Survey
 from cuesense.state.profile import Profile
+from cuesense.state.roles import Roles
 from cuesense.state.voices import VoiceProfile
+from cuesense.tape import Tape
 from cuesense.types import Moment, Sensed
 
 
@@ -42,6 +50,10 @@ class Findings:
         what is known of each person's usual.
     voices
         how each person's voice sounds; None before anything was sensed.
+    stretch
+        where people's usual is learned; None: where the settings say.
+    given
+        the saved profiles that are used.
     """
 
     end_s: float = 0.0
@@ -53,6 +65,8 @@ class Findings:
     listener: str | None = None
     profiles: tuple[Profile, Profile] = (Profile(), Profile())
     voices: tuple[VoiceProfile, VoiceProfile] | None = None
+    stretch: Stretch | None = None
+    given: Given = (None, None)
 
 
 def run(
@@ -125,9 +139,10 @@ def appraise(
     config: Config,
     findings: Findings,
     profiles: Profiles = (None, None),
+    roles: Roles | None = None,
 ) -> Iterator[Moment]:
-    """Yield the moment of each tick that was sensed; arguments as of `run`."""
-    appraisal = Appraisal(config, profiles)
+    """Yield the moment of each tick that was sensed; arguments as of `run` and `Appraisal`."""
+    appraisal = Appraisal(config, profiles, roles)
     second = round(config.grid.rate_hz)
     for i, sensed in enumerate(ticks):
         moment = appraisal.push(sensed)
@@ -137,3 +152,46 @@ def appraise(
             findings.uncalibrated = appraisal.uncalibrated
             findings.profiles = appraisal.profiles
         yield moment
+
+
+def settle(
+    ticks: Iterable[Sensed],
+    tape: Tape,
+    wish: Wish,
+    config: Config,
+    findings: Findings,
+    profiles: Profiles = (None, None),
+) -> Iterator[Moment]:
+    """Yield the moments of a recording whose baseline is chosen once all of it was sensed.
+
+    Three passes: all ticks go onto the tape; both people's usual is learned from the stretch, and
+    who listens from the whole; then the tape is appraised with that known from the first second.
+
+    Parameters
+    ----------
+    ticks
+        what is sensed.
+    tape
+        an empty one.
+    wish
+        which stretch.
+    config, findings, profiles
+        as of `run`.
+
+    Raises
+    ------
+    ParameterError
+        If the stretch that is wished for lies beyond the end.
+    """
+    survey = Survey(config.grid.rate_hz)
+    roles = Roles(config.people.listener, math.inf, config.grid.rate_hz)
+    for sensed in ticks:
+        tape.write(sensed)
+        survey.push(sensed)
+        roles.push(sensed.t, sensed.speaking)
+    roles.flush()
+    calibration.within(wish, findings.end_s)
+    stretch = calibration.choose(wish, survey.seconds, findings.end_s, config)
+    findings.stretch = stretch
+    learned = calibration.learn(tape.play(), config, stretch, profiles)
+    yield from appraise(tape.play(), config, findings, learned, roles)

@@ -13,7 +13,7 @@ import hashlib
 import json
 import os
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from importlib.metadata import version
 from itertools import islice
@@ -22,20 +22,24 @@ from typing import Any
 
 import numpy as np
 
-from cuesense import models, schema
+from cuesense import calibration, models, profiles, schema
+from cuesense.calibration import Stretch
 from cuesense.capture import SourceInfo, open_source
 from cuesense.config import Config
 from cuesense.errors import OutputError
 from cuesense.folder import replacing, writing
-from cuesense.pipeline import Findings, run
+from cuesense.pipeline import Findings, appraise, sense, settle
 from cuesense.summary import summary
+from cuesense.tape import Tape
 from cuesense.timeline import Spools, Table, batches, with_roles
-from cuesense.types import PEOPLE, Moment, Role
+from cuesense.types import PEOPLE, Moment, Role, Sensed
 
 Progress = Callable[[float, float], None]
 """Called with the seconds done and the seconds in all (NaN if unknown)."""
 
 TABLES = ("timeline", "state", "events")
+TAPE = "sensed.arrow"
+"""What was sensed, while the baseline is chosen; it goes before the session is in place."""
 RUNNING = "live.json"
 """What a live session's folder holds until it is finished; see `cuesense.journal`."""
 GROUP_BATCHES = 12
@@ -102,6 +106,10 @@ def analyze(
     csv: bool = False,
     overwrite: bool = False,
     progress: Progress | None = None,
+    baseline: str | tuple[float, float] | None = None,
+    use_profiles: Iterable[tuple[str, str]] = (),
+    save_profiles: Iterable[tuple[str, str]] = (),
+    replace_profiles: bool = False,
 ) -> Session:
     """Analyse one recording, or two of the same conversation (person A's, then person B's).
 
@@ -124,6 +132,19 @@ def analyze(
         replace a session of another recording.
     progress
         called about once per second of recording.
+    baseline
+        "auto": the most ordinary stretch of the recording (`state.ordinary`); "START:END", or the
+        two times in s: that stretch. Both people's usual is learned from it, who listens is found
+        from the whole, and there are states from the first second. None: the start, as the
+        configuration says and as it is in a live session.
+    use_profiles
+        sides and names of saved profiles, such as ``[("left", "anna")]``: what is usual for that
+        person, and how their voice sounds, is known from the first second.
+    save_profiles
+        sides, and names under which to save what was learned of that person. A profile holds how
+        a voice sounds, which can tell whose it is.
+    replace_profiles
+        whether a profile that is there may be replaced.
 
     Returns
     -------
@@ -143,6 +164,11 @@ def analyze(
     config = config or Config()
     if listener is not None:
         config = config.with_listener(listener)
+    wish = None if baseline is None else calibration.wish(baseline, config)
+    given = profiles.load_both(profiles.of_people(use_profiles))
+    usual, voices = profiles.known(given)
+    save = profiles.of_people(save_profiles)
+    profiles.check_new(save, replace=replace_profiles)
     source = open_source(
         *recordings,
         offset_s=offset_s,
@@ -150,23 +176,42 @@ def analyze(
         block_s=config.capture.block_s,
     )
     with source:
+        if wish is not None:
+            calibration.within(wish, source.info.duration_s)
         stem = _text(source.info.paths[0].stem)
         target = Path(out) if out is not None else Path(f"{stem}.cuesense")
         hashes = [_sha256(p) for p in source.info.paths]
         with replacing(target, hashes, overwrite) as folder:
-            findings = Findings()
-            tally = Tally(config.grid.rate_hz)
-            with Spools(folder, target) as spools:
-                for moment in run(source, config, findings):
+            findings, tally = Findings(given=given), Tally(config.grid.rate_hz)
+            ticks = sense(source, config, findings, voices=voices)
+            if progress is not None:
+                ticks = _watched(ticks, config.grid.rate_hz, progress, source.info.duration_s)
+            with contextlib.ExitStack() as stack:
+                if wish is None:
+                    moments = appraise(ticks, config, findings, usual)
+                else:
+                    tape = stack.enter_context(Tape(folder / TAPE, target))
+                    moments = settle(ticks, tape, wish, config, findings, usual)
+                spools = stack.enter_context(Spools(folder, target))
+                for moment in moments:
                     spools.write(moment)
                     tally.add(moment)
-                    if progress is not None and tally.ticks % round(config.grid.rate_hz) == 0:
-                        progress(moment.t, source.info.duration_s)
             meta = describe(source.info, hashes, config, findings, tally)
             with writing(target):
                 tables(folder, meta, csv=csv)
                 conclude(folder, meta, config)
+    keep(findings, config, save, replace=replace_profiles)
     return Session(target)
+
+
+def _watched(
+    ticks: Iterable[Sensed], rate_hz: float, progress: Progress, duration_s: float
+) -> Iterator[Sensed]:
+    """Yield the ticks, and tell about once per second how far they have come."""
+    for i, sensed in enumerate(ticks, 1):
+        yield sensed
+        if i % round(rate_hz) == 0:
+            progress(sensed.t, duration_s)
 
 
 class Tally:
@@ -235,6 +280,7 @@ def describe(
     """
     listener = findings.listener or "B"
     coverage = tally.coverage()
+    stretch = findings.stretch or Stretch.usual(config)
     return {
         "cuesense": version("cuesense"),
         "schema": schema.VERSION,
@@ -265,21 +311,44 @@ def describe(
             for i, p in enumerate(PEOPLE)
         },
         "role_reason": findings.role_reason,
-        "notes": findings.notes,
+        "notes": (*findings.notes, *stretch.notes),
         "coverage": coverage,
         "baseline": {
             p: {
-                "start_s": config.baseline.start_s,
-                "end_s": config.baseline.start_s + config.baseline.duration_s,
+                **_learned(stretch, findings, seat),
                 "complete": coverage[p]["state"] > 0,
-                "missing": missing,
-                "usual": usual.to_dict(),
+                "missing": findings.uncalibrated[seat],
+                "usual": findings.profiles[seat].to_dict(),
             }
-            for p, missing, usual in zip(
-                PEOPLE, findings.uncalibrated, findings.profiles, strict=True
-            )
+            for seat, p in enumerate(PEOPLE)
         },
     }
+
+
+def _learned(stretch: Stretch, findings: Findings, seat: int) -> dict[str, Any]:
+    """Return where one person's usual was learned: in this recording, or before it."""
+    given = findings.given[seat]
+    known = given is not None and given.usual == findings.profiles[seat]
+    return {
+        "how": "profile" if known else stretch.how,
+        "start_s": None if known else stretch.start_s,
+        "end_s": None if known else stretch.end_s,
+        "profile": None if given is None else {"name": given.name, "made": given.made},
+    }
+
+
+def keep(findings: Findings, config: Config, names: profiles.Names, *, replace: bool) -> None:
+    """Save what a run learned of people under these names; errors as of `profiles.save`."""
+    stretch = findings.stretch or Stretch.usual(config)
+    made = datetime.now(UTC).isoformat(timespec="seconds")
+    for seat, name in enumerate(names):
+        if name is not None:
+            given, usual = findings.given[seat], findings.profiles[seat]
+            known = given is not None and given.usual == usual
+            learned_s = given.learned_s if given and known else stretch.end_s - stretch.start_s
+            voice = None if findings.voices is None else findings.voices[seat]
+            saved = profiles.Saved(name, usual, voice, made, learned_s)
+            profiles.save(saved, replace=replace)
 
 
 def _text(name: str) -> str:

@@ -51,10 +51,10 @@ class Spool:
     is cut back to the batch before, the rows are kept, and the next `flush` tries again.
     """
 
-    def __init__(self, path: Path, columns: Sequence[schema.Column], target: Path) -> None:
+    def __init__(self, path: Path, layout: pa.Schema, target: Path) -> None:
         self._target = target  # the folder that the user knows, for errors
-        self._schema = arrow_schema(columns)
-        self._columns: list[list[Any]] = [[] for _ in columns]
+        self._schema = layout
+        self._columns: list[list[Any]] = [[] for _ in layout]
         with writing(target):
             self._file = path.open("wb", buffering=0)
         self._end = 0
@@ -143,9 +143,9 @@ class Spools:
     """
 
     def __init__(self, folder: Path, target: Path, batch_ticks: int = BATCH_TICKS) -> None:
-        self.timeline = Spool(folder / "timeline.arrow", schema.TIMELINE, target)
-        self.state = Spool(folder / "state.arrow", schema.STATE, target)
-        self.events = Spool(folder / "events.arrow", schema.EVENTS_TABLE, target)
+        self.timeline = Spool(folder / "timeline.arrow", arrow_schema(schema.TIMELINE), target)
+        self.state = Spool(folder / "state.arrow", arrow_schema(schema.STATE), target)
+        self.events = Spool(folder / "events.arrow", arrow_schema(schema.EVENTS_TABLE), target)
         self._ticks, self._batch_ticks = 0, batch_ticks
 
     def write(self, moment: Moment) -> None:

@@ -274,6 +274,14 @@ class Sensed:
         """Whether it is the source's last tick."""
         return self.end == self.end
 
+    @property
+    def speaking(self) -> tuple[float, float]:
+        """Probability that each person speaks, NaN where there is no sound."""
+        from cuesense.schema import VALUE_INDEX
+
+        first, second = (float(values[VALUE_INDEX["speaking"]]) for values in self.values)
+        return first, second
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PersonState:

@@ -24,6 +24,7 @@ from cuesense.errors import CuesenseError, OutputError, ParameterError
 from cuesense.journal import Journal, finish
 from cuesense.live.view import View
 from cuesense.pipeline import Findings, run
+from cuesense.profiles import Given, known
 from cuesense.recording import Recorder
 from cuesense.types import Event, Moment, Packet, VideoFrame
 
@@ -60,21 +61,31 @@ class LiveSession:
         Settings.
     choice
         Decided already: begin at once. None: rehearse until the command "begin".
+    given
+        Saved profiles of the two people.
 
     Attributes
     ----------
     board
         Where messages for watchers are posted.
+    findings
+        What the session learned of the two people so far.
     error
         What ended the session before its time, if anything did.
     """
 
     def __init__(
-        self, feed: LiveFeed, folder: Path, config: Config, choice: Choice | None = None
+        self,
+        feed: LiveFeed,
+        folder: Path,
+        config: Config,
+        choice: Choice | None = None,
+        given: Given = (None, None),
     ) -> None:
         self._feed, self._folder, self._config = feed, folder, config
         self._choice = choice
         self.board = Board()
+        self.findings = Findings(given=given)
         self.error: Exception | None = None
         self._begin = threading.Event()
         if choice is not None:
@@ -234,14 +245,16 @@ class LiveSession:
         self._enter("starting", "Getting ready …")
         self._view = View(self.board, self._feed, self._config)
         config = self._config.with_listener(choice.listener)
-        findings = Findings()
+        findings = self.findings
+        usual, voices = known(findings.given)
+        if all(person is not None for person in usual) and choice.listener != "auto":
+            self._baseline_until = 0.0  # there is nothing to learn
         with Journal(self._folder, self._feed.info, config, findings) as journal:
             journal.about = self._about
             self._journal = journal
             with ExitStack() as recording:
-                for sensed in run(
-                    self._source(choice, recording), config, findings, self._view.glimpse
-                ):
+                source, watch = self._source(choice, recording), self._view.glimpse
+                for sensed in run(source, config, findings, watch, usual, voices):
                     if self._ending.is_set():  # perhaps before the feed had begun
                         self._feed.stop()
                     moment = self._with_events(sensed)

@@ -72,7 +72,7 @@ def render(session: ReportInput) -> str:
     cast = reading.cast(found)
     css, js = _asset("report.css"), _asset("report.js")
     # "<" cannot occur in the data, so nothing in it can end the script element.
-    data = json.dumps(_data(found, cast), separators=(",", ":")).replace("<", "\\u003c")
+    data = json.dumps(_data(found, meta, cast), separators=(",", ":")).replace("<", "\\u003c")
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
@@ -166,12 +166,20 @@ def _notes(found: Digest, meta: Mapping[str, Any]) -> list[str]:
     return [*own, *map(str, given)]
 
 
-def _data(found: Digest, cast: reading.Cast) -> dict[str, Any]:
+def _learned(found: Digest, meta: Mapping[str, Any]) -> list[tuple[float, float]]:
+    """Return the stretches, in s, from which somebody's usual was learned."""
+    about = [(meta.get("baseline") or {}).get(track.person) or {} for track in found.present]
+    spans = {(a["start_s"], a["end_s"]) for a in about if a.get("complete")}
+    return sorted(span for span in spans if span[0] is not None)
+
+
+def _data(found: Digest, meta: Mapping[str, Any], cast: reading.Cast) -> dict[str, Any]:
     """Return what the page's script draws from, small: times in s, values as whole steps."""
     return {
         "duration": round(found.duration_s, 2),
         "width": found.width_s,
         "people": [_person(found, track, _label(track, cast)) for track in found.present],
+        "learned": _learned(found, meta),
         # Of one person alone there is no response to show.
         "labels": pack_runs(found.labels) if len(found.present) == 2 else [],
         "reasons": pack_runs(r._replace(value=words.dyad_reason(r.value)) for r in found.reasons),

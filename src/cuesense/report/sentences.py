@@ -23,8 +23,9 @@ SHIFT: Final = 0.5
 LIMITS: Final = (
     "It reads faces and voices, not minds. What someone felt is theirs to say; where this page "
     "and a person disagree, believe the person.",
-    "“Activated” and “pleasant” mean: looked and sounded more so than this person usually did at "
-    "the start of this recording. If the start was tense, tense counts as usual.",
+    "“Activated” and “pleasant” mean: looked and sounded more so than this person did where "
+    "their usual was learned: at the start, unless another place is named below. If they were "
+    "tense there, tense counts as usual.",
     "“Mirroring” and “regulating” name patterns, not skill or goodwill. Neither is better: a "
     "shared laugh is mirroring too.",
     "Much of what makes a response look regulating is a person's own manner. Only a share that "
@@ -35,6 +36,12 @@ LIMITS: Final = (
     "One recording is one occasion. It is no diagnosis, and no basis for a decision about anyone.",
 )
 """What a report cannot tell, in plain words."""
+LEARNED_FROM: Final = {
+    "start": "the beginning",
+    "given": "the stretch that was named for it",
+    "auto": "the most ordinary stretch of the recording",
+}
+"""Where a person's usual was learned, by how the stretch was chosen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -314,10 +321,14 @@ def baseline(who: Who, about: Mapping[str, Any] | None) -> Sentence:
             f"What is usual for {who.subject} could not be fully learned{lacks}. It takes about "
             "45 seconds of ordinary talk, so what rests on it is left out."
         )
+    begun, how = f"What is usual for {who.subject} was", about.get("how", "start")
+    saved = (about.get("profile") or {}).get("name")
+    if how == "profile":
+        return Sentence(f"{begun} known before, from the saved profile “{saved}”.")
     span = At(float(about["start_s"]), float(about["end_s"]), "")
-    return Sentence(
-        f"What is usual for {who.subject} was learned from the beginning, {span.words}.", (span,)
-    )
+    if saved:
+        begun += f" taken from the saved profile “{saved}”, and what that lacks was"
+    return Sentence(f"{begun} learned from {LEARNED_FROM[how]}, {span.words}.", (span,))
 
 
 # ---- helpers ---------------------------------------------------------------------------------

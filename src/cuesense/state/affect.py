@@ -99,11 +99,24 @@ _AROUSAL, _VALENCE = (
 _EXPRESSION = [VALUE_INDEX[f"expression_{name}"] for name in CLASSES]
 _ON = [VALUE_INDEX["gaze_on_partner"], VALUE_INDEX["gaze_on_camera"]]
 _POSE = [VALUE_INDEX[f"head_{turn}_rad"] for turn in ("pitch", "yaw", "roll")]
-_SHAPE = [VALUE_INDEX[f"shape_{name}"] for name in MEASURES]
-_FACES = [*_SHAPE, *(VALUE_INDEX[c] for c in ("face_motion", "head_speed", *GAZE))]
+SHAPE = [VALUE_INDEX[f"shape_{name}"] for name in MEASURES]
+_FACES = [*SHAPE, *(VALUE_INDEX[c] for c in ("face_motion", "head_speed", *GAZE))]
 
 
-class _Smoothed:
+def usable(values: F64, face_reason: Reason) -> F64:
+    """Return a tick's row (n columns,) without what no state may rest on; not the row itself."""
+    row = values.copy()
+    if face_reason not in (Reason.OK, Reason.OUT_OF_FRAME) or (
+        values[VALUE_INDEX["face_quality"]] < LEAST_QUALITY
+    ):
+        row[_FACES] = np.nan
+    if not np.isfinite(values[VALUE_INDEX["f0_hz"]]):
+        # Level and tilt tell of effort in voiced sound; a fricative's are its own.
+        row[_VOICED] = np.nan
+    return row
+
+
+class Smoothed:
     """The cues of one person, transformed and smoothed; NaN once a cue is out of date."""
 
     def __init__(self, cues: Sequence[Cue], rate_hz: float) -> None:
@@ -209,9 +222,19 @@ class Score:
             return
         self._rows.append(smooth)
         self._tries += 1
-        known = sum(b.zero is not None for b in self._zeros)
         # Once a second is enough for somebody who comes, or speaks, only after the baseline.
-        if t < self._end or known < self._least or self._tries % round(self._rate):
+        if t >= self._end and self._tries % round(self._rate) == 0:
+            self._fix_mean()
+
+    def close(self) -> None:
+        """Fix the zeros of which there is enough: no more is to come, or needs to."""
+        for baseline in self._zeros:
+            baseline.close()
+        if self._zero is None:
+            self._fix_mean()
+
+    def _fix_mean(self) -> None:
+        if sum(b.zero is not None for b in self._zeros) < self._least:
             return
         median, sd, n = robust_location(np.array([self._mean(row)[0] for row in self._rows]))
         if n >= self._least_rows:
@@ -242,7 +265,7 @@ class PersonAffect:
 
     def __init__(self, config: Config, profile: Profile | None = None) -> None:
         base, known = config.baseline, profile or Profile()
-        self._smoothed = _Smoothed(AROUSAL, config.grid.rate_hz)
+        self._smoothed = Smoothed(AROUSAL, config.grid.rate_hz)
         self._arousal = Score(AROUSAL, config, LEAST_CUES, known.arousal)
         self._expression = Expression(config, known.expression)
         self._radius = config.people.gaze_radius_rad
@@ -267,6 +290,12 @@ class PersonAffect:
         return self._arousal.calibrated
 
     @property
+    def complete(self) -> bool:
+        """Whether nothing more is to be learned of the person."""
+        gaze = all(b.zero is not None for b in self._gaze)
+        return self.calibrated and not self.missing and gaze
+
+    @property
     def profile(self) -> Profile:
         """What is known of the person's usual so far."""
         pairs = zip(GAZE, self._gaze, strict=True)
@@ -278,6 +307,13 @@ class PersonAffect:
         """Columns whose zero is not fixed (yet)."""
         return (*self._arousal.missing, *(() if self._expression.calibrated else ("valence",)))
 
+    def close(self) -> None:
+        """Fix what there is enough of: no more is to come, or needs to."""
+        self._arousal.close()
+        self._expression.close()
+        for baseline in self._gaze:
+            baseline.close()
+
     def push(self, t: float, values: F64, face_reason: Reason) -> tuple[Reason, Reason]:
         """Fill the state columns of a tick's row (n columns,).
 
@@ -286,19 +322,10 @@ class PersonAffect:
         state_reason, face_state_reason
             Why arousal is missing, and why valence or the gaze's target is.
         """
-        row = values
-        if face_reason not in (Reason.OK, Reason.OUT_OF_FRAME) or (
-            values[VALUE_INDEX["face_quality"]] < LEAST_QUALITY
-        ):
-            row = values.copy()
-            row[_FACES] = np.nan
-        if not np.isfinite(values[VALUE_INDEX["f0_hz"]]):
-            # Level and tilt tell of effort in voiced sound; a fricative's are its own.
-            row = row.copy() if row is values else row
-            row[_VOICED] = np.nan
+        row = usable(values, face_reason)
         smooth = self._smoothed.push(row)
         values[_AROUSAL] = self._arousal.push(t, smooth)
-        valence, error, values[_EXPRESSION] = self._expression.push(t, row[_SHAPE], row[_POSE])
+        valence, error, values[_EXPRESSION] = self._expression.push(t, row[SHAPE], row[_POSE])
         values[_VALENCE] = valence, error
         values[_ON] = self._target(t, row)
         cues, face = bool(np.isfinite(smooth).any()), self._expression

@@ -71,14 +71,16 @@ class Baseline:
             return
         if t >= self._start and np.isfinite(value):
             self._values.append(value)
-        if t >= self._end and len(self._values) >= self._least:
-            self.zero = self._fix()
-            self._values = []
+        if t >= self._end:
+            self.close()
 
-    def _fix(self) -> Zero:
-        median, sd, n = robust_location(np.array(self._values))
-        independent = max(1.0, n / self._rate / self._correlation)
-        return Zero(median, max(sd, self._floor), SE_OF_MEDIAN / float(np.sqrt(independent)))
+    def close(self) -> None:
+        """Fix the zero, if there are enough values: no more are to come, or need to."""
+        if self.zero is None and len(self._values) >= self._least:
+            median, sd, n = robust_location(np.array(self._values))
+            error = SE_OF_MEDIAN / np.sqrt(max(1.0, n / self._rate / self._correlation))
+            self.zero = Zero(median, max(sd, self._floor), float(error))
+            self._values = []
 
 
 def standardise(value: float, zero: Zero | None, limit: float) -> float:

@@ -281,7 +281,12 @@ class Expression:
     def _collect(self, t: float, there: bool) -> None:
         if there and t >= self._start:
             self._rows.append(self._smooth)
-        if t < self._end or len(self._rows) < self._least:
+        if t >= self._end:
+            self.close()
+
+    def close(self) -> None:
+        """Learn the rest, if there are enough faces: no more are to come, or need to."""
+        if self.rest is not None or len(self._rows) < self._least:
             return
         rows = np.array(self._rows)
         shapes, pose = rows[:, :-3], np.median(rows[:, -3:], axis=0)

@@ -1,0 +1,171 @@
+"""A baseline for a recording that was sensed as a whole: chosen or given, learned from, then used.
+
+The second pass goes over what was sensed, not over the recording; see `pipeline.settle`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal, cast
+
+from cuesense.appraisal import Profiles
+from cuesense.config import Config
+from cuesense.errors import ParameterError
+from cuesense.state.affect import PersonAffect
+from cuesense.state.ordinary import Seconds, ordinary
+from cuesense.state.profile import Profile
+from cuesense.types import Sensed
+
+Wish = Literal["auto"] | tuple[float, float]
+"""What the user wants: the most ordinary stretch, or this one, in s."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Where people's usual is learned.
+
+    Attributes
+    ----------
+    start_s, end_s
+        s.
+    how
+        it was chosen: "start" as the settings say, "given" by the user, "auto": found.
+    notes
+        sentences for the user.
+    """
+
+    start_s: float
+    end_s: float
+    how: Literal["start", "given", "auto"] = "start"
+    notes: tuple[str, ...] = ()
+
+    @staticmethod
+    def usual(config: Config) -> Stretch:
+        """Return the stretch that the settings name."""
+        base = config.baseline
+        return Stretch(base.start_s, base.start_s + base.duration_s)
+
+
+def wish(baseline: str | tuple[float, float], config: Config) -> Wish:
+    """Return what ``"auto"``, ``"START:END"`` or a pair of times in s asks for.
+
+    Raises
+    ------
+    ParameterError
+        If it is none of these, or too short to learn from.
+    """
+    if baseline == "auto":
+        return "auto"
+    parts = baseline.split(":") if isinstance(baseline, str) else baseline
+    shown = baseline if isinstance(baseline, str) else ":".join(map(str, baseline))
+    try:
+        start, end = (float(part) for part in parts)
+    except (TypeError, ValueError):
+        start = end = math.nan
+    if not 0.0 <= start < end < math.inf:
+        raise ParameterError(
+            f"baseline={shown!r} must be auto or START:END in seconds, such as 60:105"
+        )
+    least = max(config.baseline.min_face_s, config.baseline.min_voice_s)
+    if end - start < least:
+        raise ParameterError(
+            f"baseline={shown!r} must be at least {least:g} s long (baseline.min_face_s, "
+            "baseline.min_voice_s); name a longer stretch"
+        )
+    return start, end
+
+
+def within(asked: Wish, duration_s: float) -> None:
+    """Refuse a stretch that goes beyond the recording's end (NaN: not known).
+
+    Raises
+    ------
+    ParameterError
+        If it does.
+    """
+    if asked != "auto" and asked[1] > duration_s + 0.5:
+        raise ParameterError(
+            f"baseline='{asked[0]:g}:{asked[1]:g}' must end within the recording, which is "
+            f"{duration_s:.0f} s long; name an earlier stretch, or auto"
+        )
+
+
+def choose(asked: Wish, seconds: Seconds, end_s: float, config: Config) -> Stretch:
+    """Return the stretch to learn from, with notes on whatever is not as it was asked for.
+
+    Parameters
+    ----------
+    asked
+        what the user wants.
+    seconds
+        of the whole recording.
+    end_s
+        s, its end.
+    config
+        settings.
+    """
+    base = config.baseline
+    if asked != "auto":
+        return _noted(Stretch(*asked, "given"), seconds, config)
+    if end_s < base.duration_s:
+        why = (
+            f"the recording is shorter than a baseline ({base.duration_s:g} s): all of it is taken",
+        )
+        return _noted(Stretch(0.0, end_s, "auto", why), seconds, config)
+    start = ordinary(seconds, base)
+    if start is None:
+        usual = Stretch.usual(config)
+        why = (
+            f"no {base.duration_s:g} s of the recording hold enough of both people "
+            f"({base.min_face_s:g} s of face, {base.min_voice_s:g} s of voice each): the baseline "
+            f"is {usual.start_s:g} to {usual.end_s:g} s, as without --baseline; to choose another "
+            "stretch, name it",
+        )
+        return _noted(Stretch(usual.start_s, usual.end_s, "start", why), seconds, config)
+    return Stretch(start, start + base.duration_s, "auto")
+
+
+def _noted(stretch: Stretch, seconds: Seconds, config: Config) -> Stretch:
+    """Return the stretch with a note on what it holds too little of."""
+    lacks = seconds.lacks(stretch.start_s, stretch.end_s, config.baseline)
+    if not lacks:
+        return stretch
+    note = (
+        f"the baseline holds little of {', '.join(lacks)}: what it lacks is learned from what "
+        "follows it, if that has enough"
+    )
+    return Stretch(stretch.start_s, stretch.end_s, stretch.how, (*stretch.notes, note))
+
+
+def learn(
+    ticks: Iterable[Sensed], config: Config, stretch: Stretch, known: Profiles = (None, None)
+) -> tuple[Profile, Profile]:
+    """Return both people's profiles from a stretch of a recording.
+
+    What was too rare in the stretch is taken from what follows it as well, as in any baseline.
+
+    Parameters
+    ----------
+    ticks
+        of the whole recording; those after the last that is needed are not asked for.
+    config
+        settings.
+    stretch
+        where to learn.
+    known
+        what is known of A's and B's usual before.
+    """
+    base = {"start_s": stretch.start_s, "duration_s": stretch.end_s - stretch.start_s}
+    there = Config.from_dict({**config.to_dict(), "baseline": config.to_dict()["baseline"] | base})
+    people = (PersonAffect(there, known[0]), PersonAffect(there, known[1]))
+    for sensed in ticks:
+        for seat, person in enumerate(people):
+            row = sensed.values[seat].copy()
+            person.push(sensed.t, row, sensed.reasons[seat]["face_reason"])
+        if all(person.complete for person in people):
+            break
+    for person in people:
+        person.close()
+    return cast(tuple[Profile, Profile], tuple(p.profile for p in people))
