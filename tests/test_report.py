@@ -593,6 +593,9 @@ def test_the_stretch_that_usual_was_learned_from_is_drawn_once() -> None:
     session.meta["baseline"]["B"] = {**LEARNED, "how": "auto", "start_s": 60.0, "end_s": 105.0}
     page = Page(report.render(session))
     assert page.data["learned"] == [[60.0, 105.0]]
+    assert "usual learned here" in page.text
+    session.meta["baseline"]["B"] = session.meta["baseline"]["A"]
+    assert "usual learned here" not in Page(report.render(session)).text
     assert "1:00 to 1:45" in page.text
 
 

@@ -152,6 +152,18 @@ def test_axes_have_labels_and_traces_have_gaps(visit: Open) -> None:
     assert gaps == 4
 
 
+def test_where_usual_was_learned_is_marked_to_scale(visit: Open) -> None:
+    browser = visit("talk")
+    script = (
+        "const svg = document.querySelector('[data-track=arousal] svg'),"
+        " mark = svg.querySelector('.learned'), rail = svg.querySelector('.usual');"
+        "const [a, b] = [mark, rail].map((e) => e.getBoundingClientRect());"
+        "return [(a.left - b.left) / b.width, a.width / b.width]"
+    )
+    start, width = browser.execute_script(script)
+    assert (start, width) == (pytest.approx(0.0, abs=0.003), pytest.approx(45 / 300, abs=0.003))
+
+
 def test_missing_gaze_is_hatched_and_never_drawn_as_looking_away(visit: Open) -> None:
     browser = visit("talk", fragment="#t=93-102")  # A's face is lost
     drawn = (

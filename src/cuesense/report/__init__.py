@@ -72,7 +72,8 @@ def render(session: ReportInput) -> str:
     cast = reading.cast(found)
     css, js = _asset("report.css"), _asset("report.js")
     # "<" cannot occur in the data, so nothing in it can end the script element.
-    data = json.dumps(_data(found, meta, cast), separators=(",", ":")).replace("<", "\\u003c")
+    learned = _learned(found, meta)
+    data = json.dumps(_data(found, learned, cast), separators=(",", ":")).replace("<", "\\u003c")
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
@@ -85,6 +86,7 @@ def render(session: ReportInput) -> str:
         who=_who(found, meta, cast),
         notes=_notes(found, meta),
         duration=round(found.duration_s, 1),
+        learned=learned,
         people=[{"id": t.person, "label": _label(t, cast)} for t in found.present],
         modes=[{"id": m.replace(" ", "-"), "label": m} for m in MODES],
         sections=reading.sections(found, meta.get("summary") or {}, cast, meta.get("live")),
@@ -173,13 +175,13 @@ def _learned(found: Digest, meta: Mapping[str, Any]) -> list[tuple[float, float]
     return sorted(span for span in spans if span[0] is not None)
 
 
-def _data(found: Digest, meta: Mapping[str, Any], cast: reading.Cast) -> dict[str, Any]:
+def _data(found: Digest, learned: list[tuple[float, float]], cast: reading.Cast) -> dict[str, Any]:
     """Return what the page's script draws from, small: times in s, values as whole steps."""
     return {
         "duration": round(found.duration_s, 2),
         "width": found.width_s,
         "people": [_person(found, track, _label(track, cast)) for track in found.present],
-        "learned": _learned(found, meta),
+        "learned": learned,
         # Of one person alone there is no response to show.
         "labels": pack_runs(found.labels) if len(found.present) == 2 else [],
         "reasons": pack_runs(r._replace(value=words.dyad_reason(r.value)) for r in found.reasons),

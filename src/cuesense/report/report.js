@@ -5,7 +5,6 @@
   if (!byId("timeline")) return; // nobody was found: there is nothing to draw
   const data = JSON.parse(byId("data").textContent);
   const PAD = 42, RIGHT = 8; // px left of the plots for axis labels, and right of them
-  const LEARNED = "usual learned here";
   const MIN_WINDOW_S = Math.min(5, data.duration);
   const STEPS_S = [0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600];
   const view = { from: 0, to: data.duration, cursor: 0, glow: null, width: 0 };
@@ -243,14 +242,7 @@
     for (const p of people) {
       trace(svg, p.id, resample(p.series[key], columns()), y, resample(p.series[`${key}_sd`], columns()));
     }
-    for (const [start, end] of data.learned) {
-      const box = block(svg, start, end, 0, 3, "learned");
-      if (!box) continue;
-      el(box, "title", {}, LEARNED);
-      if (Number(box.getAttribute("width")) > 6.1 * LEARNED.length) {
-        el(svg, "text", { class: "tiny halo", x: Number(box.getAttribute("x")) + 3, y: 13 }, LEARNED);
-      }
-    }
+    for (const [start, end] of data.learned) block(svg, start, end, 0, 3, "learned");
     people.forEach((p, i) => {
       for (const [start, end] of p.gaps.state) block(svg, start, end, bottom + 6 + 8 * i, 6, "gap");
       el(svg, "text", { class: "tiny", x: PAD - 5, y: bottom + 12 + 8 * i, "text-anchor": "end" }, p.id);
@@ -286,8 +278,7 @@
     }
     for (const [start, end] of data.learned) {
       const width = whole(Math.min(end, data.duration)) - whole(start);
-      const box = el(svg, "rect", { class: "learned", x: whole(start), y: 0, width, height: 2 });
-      el(box, "title", {}, LEARNED);
+      el(svg, "rect", { class: "learned", x: whole(start), y: 0, width, height: 2 });
     }
     const left = whole(view.from), right = whole(view.to), end = view.width - RIGHT;
     if (right - left < plotWidth() - 1) {
