@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import tracemalloc
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 
 from cuesense.schema import VALUES
 from cuesense.tape import Tape
@@ -18,21 +21,19 @@ WHY = {
 }
 
 
-def ticks(n: int) -> list[Sensed]:
+def ticks(n: int) -> Iterator[Sensed]:
     rng = np.random.default_rng(0)
-    found = []
     for i in range(n):
         a, b = rng.normal(size=(2, len(VALUES)))
         b[rng.random(len(VALUES)) < 0.3] = np.nan
         events = (Event(i / 25, i / 25 + 0.1, "A", "nod"), Event(1.0, 2.0, "", "gap", 3.0, "why"))
         why = (WHY, {**WHY, "face_reason": Reason.NO_FACE})
         end = n / 25 if i == n - 1 else np.nan
-        found.append(Sensed(i / 25, (a, b), why, events if i % 7 == 0 else (), end))
-    return found
+        yield Sensed(i / 25, (a, b), why, events if i % 7 == 0 else (), end)
 
 
 def test_what_is_played_is_what_was_written(tmp_path: Path) -> None:
-    written = ticks(2 * BATCH_TICKS + 13)
+    written = list(ticks(2 * BATCH_TICKS + 13))
     with Tape(tmp_path / "tape", tmp_path) as tape:
         for sensed in written:
             tape.write(sensed)
@@ -46,6 +47,24 @@ def test_what_is_played_is_what_was_written(tmp_path: Path) -> None:
             for ours, theirs in zip(played, written, strict=True):
                 np.testing.assert_array_equal(ours.values, theirs.values)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_longer_tape_takes_no_more_memory(tmp_path: Path) -> None:
+    def most(batches: int) -> int:
+        """Return the peak of what is held while a tape is written and played, bytes."""
+        arrow = 0
+        tracemalloc.start()
+        with Tape(tmp_path / "tape", tmp_path) as tape:
+            for sensed in ticks(batches * BATCH_TICKS):
+                tape.write(sensed)
+            for _ in tape.play():
+                arrow = max(arrow, pa.total_allocated_bytes())
+        _, python = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        return arrow + python
+
+    most(1)  # what is imported and cached on first use
+    assert most(8) < 1.2 * most(2)
 
 
 def test_a_tape_that_broke_off_leaves_nothing(tmp_path: Path) -> None:

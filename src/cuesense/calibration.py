@@ -1,6 +1,6 @@
 """A baseline for a recording that was sensed as a whole: chosen or given, learned from, then used.
 
-The second pass goes over what was sensed, not over the recording; see `pipeline.settle`.
+All of it works on what was sensed, not on the recording itself; see `pipeline.settle`.
 """
 
 from __future__ import annotations

@@ -226,7 +226,8 @@ def _profile_options(p: argparse.ArgumentParser) -> None:
         default=[],
         type=_pair,
         metavar="SIDE=NAME",
-        help="use a saved profile, such as left=anna: that person needs no baseline",
+        help="use a saved profile, such as left=anna: that person needs no baseline; it is good "
+        "for the camera and microphone that it was made with",
     )
     p.add_argument(
         "--save-profile",
@@ -445,6 +446,9 @@ def _tell(session: object) -> None:
     labels = meta["summary"]["labels"]
     for sentence in (meta["role_reason"], *meta["notes"], *meta["source"]["problems"]):
         print(f"  note: {sentence}")
+    found = {(b["start_s"], b["end_s"]) for b in meta["baseline"].values() if b["how"] == "auto"}
+    for start, end in found:
+        print(f"  baseline: {start:g} to {end:g} s, the most ordinary stretch")
     if labels:
         print("  " + ", ".join(f"{name} {share:.0%}" for name, share in labels.items()))
     print(f"Report: {session.report.resolve()}")

@@ -164,8 +164,8 @@ def settle(
 ) -> Iterator[Moment]:
     """Yield the moments of a recording whose baseline is chosen once all of it was sensed.
 
-    Three passes: all ticks go onto the tape; both people's usual is learned from the stretch, and
-    who listens from the whole; then the tape is appraised with that known from the first second.
+    All ticks go onto the tape; both people's usual is learned from the stretch, and who listens
+    from the whole; then the tape is appraised with that known from the first second.
 
     Parameters
     ----------
