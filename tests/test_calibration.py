@@ -70,8 +70,9 @@ def test_what_cannot(baseline: str) -> None:
 
 
 def test_too_short_or_too_late_a_stretch() -> None:
-    with pytest.raises(ParameterError, match=r"'10:20' must be at least 15 s long"):
-        calibration.wish("10:20", CONFIG)
+    for baseline in ("10:20", "10:700"):
+        with pytest.raises(ParameterError, match=f"'{baseline}' must be 15 to 600 s long"):
+            calibration.wish(baseline, CONFIG)
     with pytest.raises(ParameterError, match=r"'60:105' must end within .* 100 s long"):
         calibration.within((60.0, 105.0), 100.0)
     calibration.within((60.0, 105.0), 105.0)
@@ -96,7 +97,7 @@ def test_whatever_is_not_as_it_was_asked_for_is_noted() -> None:
 
     whole = calibration.choose("auto", usual(30), 30.2, CONFIG)
     assert (whole.start_s, whole.end_s, whole.how) == (0.0, 30.2, "auto")
-    assert "shorter than a baseline (45 s): all of it is taken" in whole.notes[0]
+    assert "hardly longer than a baseline (45 s), or shorter: all of it is taken" in whole.notes[0]
 
     seconds.face[1, :130] = 0.0  # never both
     start = calibration.choose("auto", seconds, 200.4, CONFIG)
@@ -129,6 +130,13 @@ def test_a_stretch_may_end_with_the_recording(stretch: Stretch) -> None:
         assert profile.expression is not None
         assert len(profile.arousal.cues) == 6
         assert len(profile.gaze) == 2
+
+
+def test_a_very_short_recording_teaches_nothing() -> None:
+    values = rows(2), rows(2, seed=1)
+    for profile in calibration.learn(ticks(values), CONFIG, Stretch(0.0, 2.0, "auto")):
+        assert profile.arousal.mean is None
+        assert profile.expression is None
 
 
 def test_who_is_too_seldom_there_stays_unknown() -> None:

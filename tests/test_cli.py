@@ -164,7 +164,7 @@ def test_what_is_odd_gives_a_finished_result_with_reasons(
         (("--offset", "1e9"), ("offset=1e9 must be within a day",)),
         (("--config", "none.toml"), ("none.toml", "cannot be read")),
         (("--baseline", "best"), ("baseline='best'", "auto or START:END", "60:105")),
-        (("--baseline", "10:12"), ("baseline='10:12'", "at least 15 s long")),
+        (("--baseline", "10:12"), ("baseline='10:12'", "15 to 600 s long")),
         (("--baseline", "10:45"), ("baseline='10:45'", "within the recording", "1 s long")),
         (("--profile", "anna"), ("'anna' must be SIDE=NAME, such as left=anna",)),
         (("--profile", "up=anna"), ("'up=anna' must begin with A, B, left, right",)),

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal, cast
+from typing import Final, Literal, cast
 
 from cuesense.appraisal import Profiles
 from cuesense.config import Config
@@ -20,6 +20,11 @@ from cuesense.types import Sensed
 
 Wish = Literal["auto"] | tuple[float, float]
 """What the user wants: the most ordinary stretch, or this one, in s."""
+
+
+SHORTEST_S: Final = 5.0
+LONGEST_S: Final = 600.0
+"""s that a baseline may take, as `baseline.duration_s`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +73,10 @@ def wish(baseline: str | tuple[float, float], config: Config) -> Wish:
         raise ParameterError(
             f"baseline={shown!r} must be auto or START:END in seconds, such as 60:105"
         )
-    least = max(config.baseline.min_face_s, config.baseline.min_voice_s)
-    if end - start < least:
+    least = max(SHORTEST_S, config.baseline.min_face_s, config.baseline.min_voice_s)
+    if not least <= end - start <= LONGEST_S:
         raise ParameterError(
-            f"baseline={shown!r} must be at least {least:g} s long (baseline.min_face_s, "
-            "baseline.min_voice_s); name a longer stretch"
+            f"baseline={shown!r} must be {least:g} to {LONGEST_S:g} s long; name another stretch"
         )
     return start, end
 
@@ -109,9 +113,10 @@ def choose(asked: Wish, seconds: Seconds, end_s: float, config: Config) -> Stret
     base = config.baseline
     if asked != "auto":
         return _noted(Stretch(*asked, "given"), seconds, config)
-    if end_s < base.duration_s:
+    if end_s < base.duration_s + 1.0:  # whole seconds are compared
         why = (
-            f"the recording is shorter than a baseline ({base.duration_s:g} s): all of it is taken",
+            f"the recording is hardly longer than a baseline ({base.duration_s:g} s), or shorter: "
+            "all of it is taken",
         )
         return _noted(Stretch(0.0, end_s, "auto", why), seconds, config)
     start = ordinary(seconds, base)
@@ -157,7 +162,9 @@ def learn(
     known
         what is known of A's and B's usual before.
     """
-    base = {"start_s": stretch.start_s, "duration_s": stretch.end_s - stretch.start_s}
+    # What ends before its baseline does, as a very short recording, is closed at its end.
+    length_s = max(SHORTEST_S, stretch.end_s - stretch.start_s)
+    base = {"start_s": stretch.start_s, "duration_s": length_s}
     there = Config.from_dict({**config.to_dict(), "baseline": config.to_dict()["baseline"] | base})
     people = (PersonAffect(there, known[0]), PersonAffect(there, known[1]))
     for sensed in ticks:
