@@ -38,11 +38,16 @@ def table(columns: Sequence[schema.Column]) -> str:
 def markdown() -> str:
     """Return the whole page."""
     kinds = "\n".join(f"| `{k}` | {meaning} |" for k, meaning in schema.EVENTS.items())
-    reasons = ", ".join(f"`{r}`" for r in Reason if r)
+    reasons = "\n".join(f"| `{r}` | {schema.REASONS[r]} |" for r in Reason if r)
     return f"""# Columns
 
 Made from `schema.py` by `docs/make_columns.py`. Missing numbers are NaN, never 0, and rows are
-never left out. Angles are as seen in the picture, which is not mirrored. Reasons: {reasons}.
+never left out. Angles are as seen in the picture, which is not mirrored. A missing value has a
+reason:
+
+| reason | meaning |
+|---|---|
+{reasons}
 
 ## timeline: one row per tick (25 Hz) and person
 

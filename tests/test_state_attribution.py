@@ -263,7 +263,8 @@ def test_still_mouths_outweigh_a_voice_that_fits(heard: int) -> None:
 def test_with_one_known_voice_and_no_picture_another_voice_is_nobody_of_the_two(seat: int) -> None:
     speech = np.full(400, 0.95)
     voices: Voices = (profile(0), None) if seat == 0 else (None, profile(0))
-    own, _ = attribute(sounding(ticks(speech, None), [0] * 400), faces=False, voices=voices)
+    own, stage = attribute(sounding(ticks(speech, None), [0] * 400), faces=False, voices=voices)
+    assert f"{'AB'[seat]}'s voice alone is known" in stage.note
     assert np.mean([v.speaking[seat] > 0.5 for v in own]) > 0.95
     other, _ = attribute(sounding(ticks(speech, None), [2] * 400), faces=False, voices=voices)
     assert max(v.speaking[1 - seat] for v in own + other) < 0.01

@@ -290,6 +290,24 @@ EVENTS: Final[dict[str, str]] = {
     "mark": "a moment that somebody marked; detail holds their words",
 }
 
+REASONS: Final[dict[str, str]] = {
+    "no_video": "the recording has no picture, or not at this time",
+    "no_audio": "the recording has no sound, or not at this time",
+    "no_person": "this seat was never taken: only one person is there",
+    "no_face": "the face was looked for and not found",
+    "out_of_frame": "the face is cut by the picture's edge",
+    "low_light": "too dark to trust",
+    "blurred": "too blurred or too small to trust",
+    "reassociated": "the face came back and may be another person's (doubtful, not missing)",
+    "silent": "this person is not speaking, more likely than not",
+    "unvoiced": "speaking, but no pitch here",
+    "overlap": "both speak on one channel: what is heard is neither's alone",
+    "other_voice": "a voice that is neither person's: somebody off camera, a loudspeaker",
+    "uncalibrated": "the person's baseline is not complete yet",
+    "dropped": "the packet was dropped or damaged",
+}
+"""Why a value is missing (`types.Reason`), for the data dictionary."""
+
 EVENTS_TABLE: Final[tuple[Column, ...]] = (
     Column("t", "s", "start", "float", 0, None, "events"),
     Column("t_end", "s", "end", "float", 0, None, "events"),

@@ -31,23 +31,23 @@ N_BLENDSHAPES = 52
 
 
 class Reason(StrEnum):
-    """Why a value is missing (or, for `reassociated`, doubtful)."""
+    """Why a value is missing (or, for `reassociated`, doubtful); in words: `schema.REASONS`."""
 
     OK = ""
-    NO_VIDEO = "no_video"  # the recording has no picture, or not at this time
-    NO_AUDIO = "no_audio"  # the recording has no sound, or not at this time
-    NO_PERSON = "no_person"  # this seat was never taken: only one person is there
-    NO_FACE = "no_face"  # the face was looked for and not found
-    OUT_OF_FRAME = "out_of_frame"  # the face is cut by the picture's edge
-    LOW_LIGHT = "low_light"  # too dark to trust
-    BLURRED = "blurred"  # too blurred or too small to trust
-    REASSOCIATED = "reassociated"  # the face came back and may be another person's
-    SILENT = "silent"  # this person is not speaking
-    UNVOICED = "unvoiced"  # speaking, but no pitch here
-    OVERLAP = "overlap"  # both speak on one channel: whose it is cannot be told
-    OTHER_VOICE = "other_voice"  # speech, but of neither person
-    UNCALIBRATED = "uncalibrated"  # the person's baseline is not complete yet
-    DROPPED = "dropped"  # the packet was dropped or damaged
+    NO_VIDEO = "no_video"
+    NO_AUDIO = "no_audio"
+    NO_PERSON = "no_person"
+    NO_FACE = "no_face"
+    OUT_OF_FRAME = "out_of_frame"
+    LOW_LIGHT = "low_light"
+    BLURRED = "blurred"
+    REASSOCIATED = "reassociated"
+    SILENT = "silent"
+    UNVOICED = "unvoiced"
+    OVERLAP = "overlap"
+    OTHER_VOICE = "other_voice"
+    UNCALIBRATED = "uncalibrated"
+    DROPPED = "dropped"
 
 
 class Role(StrEnum):

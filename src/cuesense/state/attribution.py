@@ -144,8 +144,8 @@ class Attribution:
         number of audio channels of each file: (2,) for one stereo recording, (1, 1) for one
         recording per person. In the second case each file's channels are its person's.
     faces
-        whether there is a picture. Without one, and without a channel or a profile for each
-        person, all speech is taken as one person's.
+        whether there is a picture. Without one, and without a channel each, all speech is taken as
+        one person's; where one person's profile is known, the rest as another voice.
     profiles
         of seat 0 and 1, from an earlier session or enrolled by hand; they go on growing.
     """
@@ -179,7 +179,12 @@ class Attribution:
     @property
     def _alone(self) -> bool:
         """Whether there is nothing to tell two voices apart by."""
-        return not self._faces and not self.separate and not any(self._fit.known)
+        return self._blind and not any(self._fit.known)
+
+    @property
+    def _blind(self) -> bool:
+        """Whether voices are told apart by how they sound alone."""
+        return not self._faces and not self.separate
 
     @property
     def profiles(self) -> tuple[VoiceProfile, VoiceProfile]:
@@ -194,6 +199,9 @@ class Attribution:
                 "no picture, and no audio channel for each person: all speech is taken as one "
                 "person's (A); give one channel per person to tell two voices apart"
             )
+        if self._blind and not all(self._fit.known):
+            known = "AB"[self._fit.known.index(True)]
+            return f"no picture, and {known}'s voice alone is known: all others are another voice"
         if self.separate:
             return "each person has an audio channel: voices are told apart by channel"
         return ""
@@ -239,7 +247,7 @@ class Attribution:
         if self._alone:
             seen[[B, BOTH, OTHER]] = IMPOSSIBLE
             return np.stack([seen, seen], axis=1)
-        if not self._faces and not self.separate:
+        if self._blind:
             # Nothing would tell an unknown person from any other voice.
             for state, known in zip((A, B), self._fit.known, strict=True):
                 if not known:
