@@ -38,7 +38,7 @@ def table(columns: Sequence[schema.Column]) -> str:
 def markdown() -> str:
     """Return the whole page."""
     kinds = "\n".join(f"| `{k}` | {meaning} |" for k, meaning in schema.EVENTS.items())
-    reasons = "\n".join(f"| `{r}` | {schema.REASONS[r]} |" for r in Reason if r)
+    reasons = "\n".join(f"| `{r}` | {schema.MISSING[r]} |" for r in Reason if r)
     return f"""# Columns
 
 Made from `schema.py` by `docs/make_columns.py`. Missing numbers are NaN, never 0, and rows are

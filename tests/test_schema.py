@@ -40,7 +40,7 @@ def test_reasons_are_words_and_ok_is_empty() -> None:
     assert str(Reason.OK) == ""
     assert not Reason.OK
     assert all(str(r).replace("_", "").isalpha() for r in Reason if r)
-    assert list(schema.REASONS) == [str(r) for r in Reason if r]
+    assert list(schema.MISSING) == [str(r) for r in Reason if r]
 
 
 def test_the_data_dictionary_is_up_to_date() -> None:

@@ -211,7 +211,7 @@ class Case:
         silence = np.median(level[n == 0]) if (n == 0).any() else -np.inf
         quiet = missed * (level < silence + QUIET_DB)
         each = n, missed, np.maximum(m - n, 0), np.minimum(m, n) - matched, quiet
-        return np.sum(each, axis=1) / TICKS
+        return np.asarray(np.sum(each, axis=1) / TICKS)
 
 
 def case(talk: Talk, pair: tuple[str, str], voices: Voices, known: Bools) -> Case:

@@ -290,7 +290,7 @@ EVENTS: Final[dict[str, str]] = {
     "mark": "a moment that somebody marked; detail holds their words",
 }
 
-REASONS: Final[dict[str, str]] = {
+MISSING: Final[dict[str, str]] = {
     "no_video": "the recording has no picture, or not at this time",
     "no_audio": "the recording has no sound, or not at this time",
     "no_person": "this seat was never taken: only one person is there",

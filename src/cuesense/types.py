@@ -31,7 +31,7 @@ N_BLENDSHAPES = 52
 
 
 class Reason(StrEnum):
-    """Why a value is missing (or, for `reassociated`, doubtful); in words: `schema.REASONS`."""
+    """Why a value is missing (or, for `reassociated`, doubtful); in words: `schema.MISSING`."""
 
     OK = ""
     NO_VIDEO = "no_video"

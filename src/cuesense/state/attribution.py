@@ -270,7 +270,7 @@ class Attribution:
             # Nobody and other say nothing about the levels: give them the mean of the rest.
             score[[NOBODY, OTHER]] += LEVEL_WEIGHT * levels.mean()
         score += MOUTH_WEIGHT * (mouths @ SPEAKS)
-        score[[BOTH, OTHER]] -= BOTH_COST, OTHER_COST
+        score[[BOTH, OTHER]] -= 0.0 if self.separate else BOTH_COST, OTHER_COST
         return score
 
     def _voice_score(self, voices: Cues) -> F64:

@@ -17,8 +17,9 @@ Cues = tuple[VoiceCue | None, ...]
 """One per audio channel; None where no cue is near."""
 
 OWN_DB = (12.0, 8.0)
-SHARED_DB = (0.0, 6.0)
-"""Mean and SD of the level difference when the channel's own person speaks, and when both do."""
+SHARED_DB = (0.0, 12.0)
+"""Mean and SD of the level difference when the channel's own person speaks, and when both do: then
+now one, now the other is louder, by the syllable."""
 MOST_DB = 30.0
 """A greater difference says no more."""
 SILENT_DB = -100.0
