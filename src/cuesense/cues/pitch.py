@@ -53,30 +53,45 @@ def periodicity(frames: F32 | F64, f0_hz: F64) -> F64:
     [1.0]
     """
     found = np.zeros(len(f0_hz))
-    for i, (frame, f0) in enumerate(zip(frames, f0_hz.tolist(), strict=True)):
-        low = np.convolve(np.asarray(frame, np.float64), _LOW_PASS, mode="valid")
+    low = _low_passed(frames)
+    sums, powers = _running_sum(low), _running_sum(low * low)
+    for i, f0 in enumerate(f0_hz.tolist()):
         period = max(_SHORTEST, round(RATE / f0))
         spread = int(SEARCH * period) + 1
         lags = np.arange(period - spread, period + spread + 1)
-        before = len(low) // 2 - (period + lags) // 2  # the first samples of the two periods
-        after = before + lags
-        windows = np.lib.stride_tricks.sliding_window_view(low, period)
-        product = np.einsum("ij,ij->i", windows[before], windows[after])
-        sums, powers = _moving_sum(low, period), _moving_sum(low * low, period)
-        powers -= sums * sums / period
-        covariance = product - sums[before] * sums[after] / period
+        before = low.shape[1] // 2 - (period + lags) // 2
+        starts = np.stack([before, before + lags])  # of the two periods, for each lag
+        covariance = np.einsum("ij,ij->i", *_windows(low[i], period)[starts])
+        total = sums[i][starts + period] - sums[i][starts]
+        power = powers[i][starts + period] - powers[i][starts] - total**2 / period
+        covariance -= total[0] * total[1] / period
         # The least power is that of a 16-bit sound's last bit.
         least = (period * 1e-9) ** 2
-        alike = covariance / np.sqrt(np.maximum(powers[before] * powers[after], 0.0) + least)
+        alike = covariance / np.sqrt(np.maximum(power[0] * power[1], 0.0) + least)
         found[i] = min(1.0, max(0.0, float(alike.max())))
     return found
 
 
-def _moving_sum(x: F64, width: int) -> F64:
-    """Return the sums of each `width` values in a row, (len(x) - width + 1,)."""
-    total = np.cumsum(x)
-    total[width:] -= total[:-width].copy()
-    return np.asarray(total[width - 1 :])
+def _low_passed(frames: F32 | F64) -> F64:
+    """Return what of each frame does not lean on its neighbours, (n, 2 REACH + 1 - taps)."""
+    sound = np.asarray(frames, np.float64)
+    if not len(sound):
+        return np.zeros((0, 0))
+    smooth = np.convolve(sound.ravel(), _LOW_PASS)[: sound.size].reshape(sound.shape)
+    return np.ascontiguousarray(smooth[:, len(_LOW_PASS) - 1 :])
+
+
+def _running_sum(rows: F64) -> F64:
+    """Return the sums of the first 0, 1, 2 … values of each row."""
+    total = np.zeros((len(rows), rows.shape[1] + 1))
+    np.cumsum(rows, axis=1, out=total[:, 1:])
+    return total
+
+
+def _windows(row: F64, length: int) -> F64:
+    """Return all stretches of a row, (len(row) - length + 1, length), without a copy."""
+    shape = len(row) - length + 1, length
+    return np.ndarray(shape, row.dtype, row, strides=(row.itemsize, row.itemsize))
 
 
 def voicing(confidence: F64, periodicity: F64) -> F64:

@@ -131,6 +131,8 @@ class Voice:
 
     def _cues(self, hops: _Hops) -> list[VoiceCue]:
         times, values, damaged = hops
+        if not times:
+            return []
         measures, cepstra = values[..., :N_MEASURES].tolist(), values[..., N_MEASURES:]
         cepstra.flags.writeable = False
         cues = []
@@ -230,7 +232,7 @@ class _Stretch:
 
     def _label(self, parts: list[F64]) -> _Hops:
         """Give hops their times; those with damaged samples lose their values."""
-        values = np.concatenate([np.zeros((0, len(self._channels), N_VALUES)), *parts])
+        values = np.concatenate(parts) if parts else np.zeros((0, len(self._channels), N_VALUES))
         n = len(values)
         damaged = np.zeros(values.shape[:2], dtype=np.bool_)
         for hop, channel in sorted(self._damaged):
