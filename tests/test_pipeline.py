@@ -281,9 +281,11 @@ def test_sound_without_a_picture(tmp_path: Path) -> None:
     assert any("one person's" in note for note in findings.notes)
 
 
-@pytest.mark.parametrize(("control", "told"), [(0.0, 0), (0.9, 1)])
+@pytest.mark.parametrize(
+    ("control", "layout", "told"), [(0.0, "mono", 0), (0.9, "mono", 1), (0.9, "stereo", 1)]
+)
 def test_a_microphone_that_sets_its_own_level_is_told_once(
-    tmp_path: Path, control: float, told: int
+    tmp_path: Path, control: float, layout: str, told: int
 ) -> None:
     rng, rate, length = np.random.default_rng(5), 16_000, 2.0
     effort = rng.normal(0.0, 4.0, 14)  # semitones, and dB, of a phrase every two seconds
@@ -295,8 +297,10 @@ def test_a_microphone_that_sets_its_own_level_is_told_once(
     sound += 10 ** (-60 / 20) * rng.standard_normal(len(sound))  # the room
     # The gain that a phrase gets holds until the next one.
     gain_db = np.repeat(-control * effort, round(length * rate))[: len(sound)]
-    samples = (0.5 * sound * 10 ** (gain_db / 20)).astype(np.float32)[:, None]
-    path = write_media(tmp_path / "a.wav", None, Audio("pcm_s16le", rate, samples=samples))
+    mono = (0.5 * sound * 10 ** (gain_db / 20)).astype(np.float32)
+    samples = np.stack([mono] * (2 if layout == "stereo" else 1), axis=1)
+    audio = Audio("pcm_s16le", rate, layout, samples=samples)
+    path = write_media(tmp_path / "a.wav", None, audio)
     findings = Findings()
     with open_source(path) as source:
         for _ in run(source, findings=findings):

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 
+from cuesense import config
 from cuesense.cues.gain import GainWatch
 from cuesense.cues.voice import HOP_S
+from cuesense.state.grid import Grid
 from cuesense.types import F32, F64, VoiceCue
 from validation.pace import CHOSEN_ON, RATE, correlation, cues_of_sound
-from validation.part import Claim, Interval, Part, Picture, Table, bootstrap
+from validation.part import Claim, Part, Picture, Table, bootstrap
 from validation.pictures import COLOURS, drawing
 from validation.sources import noise, recordings, sound
 
@@ -136,10 +140,15 @@ def session(paths: Sequence[Path], seed: int, snr_db: float, *, gusts: bool = Fa
 
 
 def suspected(samples: F32) -> str:
-    """Return what the watch finds in the shipped stage's cues: "floor", "level" or ""."""
-    watch = GainWatch(HOP_S)
+    """Return what the watch finds as it is shipped, at the ticks: "floor", "level" or ""."""
+    settings = config.Grid()
+    grid, watch = Grid(settings, 1), GainWatch(1.0 / settings.rate_hz)
     for cue in cues_of_sound(samples):
-        watch.push(cue)
+        grid.push_voice(cue)
+    for tick in grid.flush(len(samples) / RATE):
+        for heard in tick.voices:
+            if heard is not None:
+                watch.push(heard)
     evidence = watch.evidence
     return "floor" if evidence.floor_moves else "level" if evidence.deaf else ""
 
@@ -214,7 +223,7 @@ def measure(data: Path) -> Part:
         part.claims.append(
             Claim(
                 words,
-                bootstrap(lambda i, a=a, b=b: correlation(a[i], b[i]), speakers),  # type: ignore[misc]
+                bootstrap(partial(_correlation, a, b), speakers),
                 0.9,
                 f"{len(a)} utterances: {sizes}; nothing fitted",
             )
@@ -230,6 +239,14 @@ def measure(data: Path) -> Part:
     return part
 
 
+def _correlation(a: F64, b: F64, i: npt.NDArray[np.intp]) -> float:
+    return correlation(a[i], b[i])
+
+
+def _share(seen: npt.NDArray[np.bool_], i: npt.NDArray[np.intp]) -> float:
+    return float(seen[i].mean())
+
+
 def _gain_claims(found: dict[str, list[tuple[str, str]]]) -> list[Claim]:
     claims = []
     for words, reach, on, controlled in (
@@ -238,10 +255,7 @@ def _gain_claims(found: dict[str, list[tuple[str, str]]]) -> list[Claim]:
     ):
         cases = [c for kind, cs in found.items() if kind.startswith("no") != controlled for c in cs]
         seen = np.array([bool(finding) for _, finding in cases])
-        interval: Interval = bootstrap(
-            lambda i, seen=seen: float(seen[i].mean()),  # type: ignore[misc]
-            [actor for actor, _ in cases],
-        )
+        interval = bootstrap(partial(_share, seen), [actor for actor, _ in cases])
         data = f"{len(cases)} sessions of {SESSION_S} s, RAVDESS in a room of noise; {on}"
         claims.append(Claim(words, interval, reach, data, at_least=controlled))
     return claims
