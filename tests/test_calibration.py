@@ -88,6 +88,16 @@ def test_the_most_ordinary_stretch_needs_no_note() -> None:
     assert stretch.end_s - stretch.start_s == BASE.duration_s
 
 
+def test_a_far_calmer_stretch_is_named() -> None:
+    seconds = planted(usual(400), 1, 100, 400, 5.0)
+    seconds.cues[1, 100:, 2] *= -1  # spectral tilt falls with activation
+    stretch = calibration.choose("auto", seconds, 400.0, CONFIG)
+    assert stretch.start_s >= 90
+    (note,) = stretch.notes
+    named = calibration.wish(note.split("--baseline ")[1].split()[0], CONFIG)
+    assert named[1] <= 102
+
+
 def test_whatever_is_not_as_it_was_asked_for_is_noted() -> None:
     seconds = usual(200)
     seconds.face[0, 100:] = 0.0

@@ -7,7 +7,15 @@ import pytest
 
 from cuesense.config import Config
 from cuesense.schema import VALUE_INDEX
-from cuesense.state.ordinary import FLOORS, Seconds, Survey, distances, ordinary
+from cuesense.state.ordinary import (
+    FLOORS,
+    Ordinary,
+    Seconds,
+    Survey,
+    activation,
+    distances,
+    ordinary,
+)
 from cuesense.types import F64, Reason, Sensed
 from test_state_affect import rows
 
@@ -30,6 +38,12 @@ def planted(seconds: Seconds, person: int, start: int, end: int, by: float) -> S
     return Seconds(cues, seconds.face, seconds.voice)
 
 
+def where(seconds: Seconds) -> float:
+    found = ordinary(seconds, BASE)
+    assert found is not None
+    return found.start_s
+
+
 def overlap(start: float, first: float, last: float) -> float:
     return max(0.0, min(start + WIDTH, last) - max(start, first))
 
@@ -37,8 +51,7 @@ def overlap(start: float, first: float, last: float) -> float:
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize("person", [0, 1])
 def test_an_excited_beginning_is_passed_over(person: int, seed: int) -> None:
-    start = ordinary(planted(usual(200, seed), person, 0, 60, 3.0), BASE)
-    assert start is not None
+    start = where(planted(usual(200, seed), person, 0, 60, 3.0))
     assert overlap(start, 0, 60) <= 2
 
 
@@ -47,8 +60,7 @@ def test_a_short_outburst_is_avoided_although_it_moves_no_median(seed: int) -> N
     seconds = usual(300, seed)
     for at in (60, 120):
         seconds = planted(seconds, 1, at, at + 6, 5.0)
-    start = ordinary(seconds, BASE)
-    assert start is not None
+    start = where(seconds)
     assert overlap(start, 60, 66) + overlap(start, 120, 126) <= 1
 
 
@@ -56,8 +68,7 @@ def test_a_short_outburst_is_avoided_although_it_moves_no_median(seed: int) -> N
 def test_a_frozen_stretch_is_not_ordinary_either(seed: int) -> None:
     seconds = usual(400, seed)
     seconds.cues[:, 80:140] = 0.0  # just at everybody's median, and still
-    start = ordinary(seconds, BASE)
-    assert start is not None
+    start = where(seconds)
     assert overlap(start, 80, 140) <= WIDTH / 5
 
 
@@ -74,22 +85,38 @@ def test_both_people_and_all_three_families_weigh_the_same() -> None:
 
 
 def test_the_distance_of_a_shifted_stretch_in_closed_form() -> None:
-    # Every cue alternates between -1 and 1 (MAD 1); in the first 20 s, 2 is added to one family.
+    # Every cue alternates between -10 and 10 floors; 20 are added to A's motion for 20 s.
     cues = np.ones((2, 200, len(FLOORS))) * 10 * FLOORS
     cues[:, ::2] *= -1
-    cues[0, :20, :3] += 20 * FLOORS[:3]
-    # The recording's median moves from 0 to 10 floors' -1 or 1 by rank: both are as frequent.
-    x = cues[0, :, 0] / (10 * FLOORS[0])
-    median = np.median(x)
-    spread = 1.4826 * np.median(np.abs(x - median))
-    assert distances(cues, 20)[0] == pytest.approx(((2.0 - median) / spread) ** 2 / 6)
+    cues[0, :20, 3:6] += 20 * FLOORS[3:6]
+    x = cues[0, :, 3] / FLOORS[3]
+    spread = 1.4826 * np.median(np.abs(x - np.median(x)))
+    expected = (20.0 - np.median(x)) / spread
+    assert distances(cues, 20)[0] == pytest.approx(expected**2 / 6)
+    # Of the two families of activation it is one; B is as calm as ever.
+    up = activation(cues, 20)
+    assert up[0, 0] - up[0, 100] == pytest.approx(20.0 / spread / 2)
+    assert up[1, 0] == up[1, 100]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_where_people_are_mostly_excited_the_calm_is_pointed_out(seed: int) -> None:
+    seconds = planted(usual(400, seed), 1, 100, 400, 5.0)
+    seconds.cues[1, 100:, 2] *= -1  # spectral tilt falls with activation
+    found = ordinary(seconds, BASE)
+    assert found is not None
+    assert found.start_s >= 90
+    assert found.calmer_s is not None
+    assert found.calmer_s + WIDTH <= 102
+    even = ordinary(usual(400, seed), BASE)
+    assert even is not None
+    assert even.calmer_s is None
 
 
 def test_a_stretch_holds_enough_of_both_or_it_is_none() -> None:
     seconds = usual(200)
     seconds.face[1, :150] = 0.0  # B comes late
-    start = ordinary(seconds, BASE)
-    assert start is not None
+    start = where(seconds)
     assert seconds.face[1, int(start) : int(start) + WIDTH].sum() >= BASE.min_face_s
     seconds.voice[0, 100:] = 0.0  # and A is silent from then on
     assert ordinary(seconds, BASE) is None
@@ -101,8 +128,7 @@ def test_what_the_recording_never_has_is_not_asked_for() -> None:
     heard = planted(usual(200), 0, 0, 60, 3.0)
     heard.face[:] = 0.0
     heard.cues[:, :, 3:] = np.nan  # sound alone
-    start = ordinary(heard, BASE)
-    assert start is not None
+    start = where(heard)
     assert overlap(start, 0, 60) <= 2
     heard.voice[:] = 0.0
     assert ordinary(heard, BASE) is None  # nobody is there
@@ -110,7 +136,7 @@ def test_what_the_recording_never_has_is_not_asked_for() -> None:
 
 def test_a_recording_shorter_than_the_stretch_has_none() -> None:
     assert ordinary(usual(WIDTH - 1), BASE) is None
-    assert ordinary(usual(WIDTH), BASE) == 0.0
+    assert ordinary(usual(WIDTH), BASE) == Ordinary(0.0)
 
 
 def ticks(values: tuple[F64, F64]) -> list[Sensed]:
@@ -144,6 +170,5 @@ def test_excited_ticks_are_passed_over() -> None:
     survey = Survey(RATE)
     for sensed in ticks(values):
         survey.push(sensed)
-    start = ordinary(survey.seconds, BASE)
-    assert start is not None
+    start = where(survey.seconds)
     assert overlap(start, 0, 60) <= WIDTH / 5

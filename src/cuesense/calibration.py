@@ -119,8 +119,8 @@ def choose(asked: Wish, seconds: Seconds, end_s: float, config: Config) -> Stret
             "all of it is taken",
         )
         return _noted(Stretch(0.0, end_s, "auto", why), seconds, config)
-    start = ordinary(seconds, base)
-    if start is None:
+    found = ordinary(seconds, base)
+    if found is None:
         usual = Stretch.usual(config)
         why = (
             f"no {base.duration_s:g} s of the recording hold enough of both people "
@@ -129,7 +129,15 @@ def choose(asked: Wish, seconds: Seconds, end_s: float, config: Config) -> Stret
             "stretch, name it",
         )
         return _noted(Stretch(usual.start_s, usual.end_s, "start", why), seconds, config)
-    return Stretch(start, start + base.duration_s, "auto")
+    start, end = found.start_s, found.start_s + base.duration_s
+    if found.calmer_s is None:
+        return Stretch(start, end, "auto")
+    calm = f"{found.calmer_s:g}:{found.calmer_s + base.duration_s:g}"
+    note = (
+        f"the most ordinary stretch, {start:g} to {end:g} s, is far more excited than the calmest: "
+        f"if most of the recording is, --baseline {calm} is the better choice"
+    )
+    return Stretch(start, end, "auto", (note,))
 
 
 def _noted(stretch: Stretch, seconds: Seconds, config: Config) -> Stretch:

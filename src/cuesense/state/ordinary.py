@@ -1,12 +1,14 @@
 """The most ordinary stretch of a recording: where both people's usual is best learned.
 
-A baseline should show both people as they usually are in this recording, in their usual variety:
-not a stretch of laughter or tears, and not one in which somebody sits frozen either. Both are told
-from the recording itself, with no threshold: see `distances`.
+A baseline should show both people as they mostly are in this recording, in their usual variety: not
+laughing or in tears, and not frozen either. What that is, is told from the recording itself: see
+`distances`. Where they are excited most of the time, that is ordinary in it; a far calmer stretch
+is then named, for the user to choose.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -23,8 +25,13 @@ FAMILIES: Final = (slice(0, 3), slice(3, 6), slice(6, 6 + len(SHAPE)))
 """Where the cues of the voice, of motion and of the face's shape are among `Seconds.cues`."""
 FLOORS: Final = np.array([*(c.floor for c in AROUSAL), *np.sqrt(np.diag(shipped().always))])
 """(k,) smallest spread of each cue: what measurement alone makes."""
+_UPWARD: Final = np.array([c.weight for c in AROUSAL])
+"""Direction of activation of the cues of voice and motion."""
 FAR: Final = 6.0
 """Largest deviation of one cue that counts: one glitch cannot rule."""
+FAR_CALMER: Final = 1.5
+"""Mean deviation of a person's cues of activation between two stretches that is worth a word: 45 s
+of ordinary talk differ by some tenths."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -100,12 +107,23 @@ class Survey:
         return Seconds(cues, face, voice)
 
 
-def ordinary(seconds: Seconds, base: Baseline) -> float | None:
-    """Return where the most ordinary stretch of `base.duration_s` starts, s.
+@dataclass(frozen=True, slots=True)
+class Ordinary:
+    """Where the most ordinary stretch starts, and a far calmer one if there is any, s."""
+
+    start_s: float
+    calmer_s: float | None = None
+
+
+def ordinary(seconds: Seconds, base: Baseline) -> Ordinary | None:
+    """Return the most ordinary stretch of `base.duration_s`.
 
     It is the one of least distance (see `distances`; the first of equals) among those that hold
     enough of both people for a baseline: `base.min_face_s` of face and `base.min_voice_s` of
     voice. What a person does not have that much of in all of the recording is not asked for.
+
+    Another one of these in which both people together are calmest is named as well, if it is
+    calmer by `FAR_CALMER` for one of them.
 
     Returns
     -------
@@ -121,16 +139,24 @@ def ordinary(seconds: Seconds, base: Baseline) -> float | None:
             if person.sum() >= needed:
                 asked = True
                 enough &= sliding_window_view(person, width).sum(axis=1) >= needed - 1e-9
-    far = np.where(enough, distances(seconds.cues, width), np.nan)
-    return float(np.nanargmin(far)) if asked and np.isfinite(far).any() else None
+    far = np.where(enough, distances(seconds.cues, width), np.inf)
+    start = int(np.argmin(np.nan_to_num(far, nan=np.inf)))
+    if not asked or not np.isfinite(far[start]):
+        return None
+    change = activation(seconds.cues, width)
+    change = np.where(enough, change - change[:, [start]], np.nan)
+    both = np.nan_to_num(_means(change), nan=np.inf)
+    calmest = int(np.argmin(both))
+    far_calmer = (change[:, calmest] <= -FAR_CALMER).any()
+    return Ordinary(float(start), float(calmest) if far_calmer else None)
 
 
 def distances(cues: F64, width: int) -> F64:
     """Return how far each stretch of `width` seconds is from what is usual in the recording.
 
-    For a cue of one person, with the recording's median M and spread ``s = 1.4826 MAD``, and a
-    stretch's median m and mean absolute deviation r from it (which, unlike the MAD, a short
-    outburst does not escape)::
+    For a cue of one person with median M and spread ``s = 1.4826 MAD`` over the recording, and
+    median m and mean absolute deviation r from that (which, unlike the MAD, a short outburst does
+    not escape) in a stretch::
 
         d = (m - M) / s        is it where this person usually is?
         e = ln(r / R)          R: median of r over all stretches; does it vary as it usually does?
@@ -141,7 +167,7 @@ def distances(cues: F64, width: int) -> F64:
 
     a Mahalanobis distance with a diagonal, robust covariance (all that so short a stretch can
     bear), in which both people, and within each the three families, weigh the same. Spreads are
-    not below the cue's floor; d is within ± 6. A cue that a stretch lacks, and a family or a
+    not below the cue's floor, d is within ± 6. A cue that a stretch lacks, and a family or a
     person of which it has nothing, is left out of its mean.
 
     Parameters
@@ -155,25 +181,53 @@ def distances(cues: F64, width: int) -> F64:
     -------
         (n - width + 1,), NaN where a stretch has no cue at all.
     """
-    people = []
-    for person in cues:
-        terms = [_terms(x, floor, width) for x, floor in zip(person.T, FLOORS, strict=True)]
-        table = np.array(terms)
-        people.append(_means(np.array([_means(table[family]) for family in FAMILIES])))
-    return _means(np.array(people))
+    found = np.array(
+        [
+            [_stretches(x, floor, width) for x, floor in zip(person.T, FLOORS, strict=True)]
+            for person in cues
+        ]
+    )
+    d = np.clip(found[:, :, 0], -FAR, FAR)
+    varies = found[:, :, 1]
+    e = np.log(varies / np.array([_medians(person) for person in varies])[:, :, None])
+    return _means(np.array([_weighed(person, FAMILIES) for person in d**2 + e**2]))
 
 
-def _terms(x: F64, floor: float, width: int) -> F64:
-    """Return ``d² + e²`` of one cue (n,) for each stretch."""
+def activation(cues: F64, width: int) -> F64:
+    """Return how activated both people are in each stretch, (2, n - width + 1).
+
+    ``mean over voice and motion of the mean over their cues of ± d``, see `distances`; the sign is
+    the direction of activation.
+    """
+    return np.array(
+        [
+            _weighed(
+                np.array(
+                    [
+                        sign * _stretches(x, floor, width)[0]
+                        for x, floor, sign in zip(person.T, FLOORS, _UPWARD, strict=False)
+                    ]
+                ),
+                FAMILIES[:2],
+            )
+            for person in cues
+        ]
+    )
+
+
+def _stretches(x: F64, floor: float, width: int) -> tuple[F64, F64]:
+    """Return one cue's (n,) median and mean absolute deviation in each stretch, in its spread."""
     usual = _medians(x[None])[0]
     spread = max(floor, MAD_TO_SD * _medians(np.abs(x - usual)[None])[0])
     stretches = sliding_window_view(x, width)
     middle = _medians(stretches)
     varies = np.maximum(floor, _means(np.abs(stretches - middle[:, None]).T))
-    d = np.clip((middle - usual) / spread, -FAR, FAR)
-    e = np.log(varies / _medians(varies[None])[0])
-    terms: F64 = d**2 + e**2
-    return terms
+    return (middle - usual) / spread, varies / spread
+
+
+def _weighed(x: F64, families: Sequence[slice]) -> F64:
+    """Return the means (n,) over families of their means over cues (k, n)."""
+    return _means(np.array([_means(x[family]) for family in families]))
 
 
 def _medians(x: F64) -> F64:
