@@ -181,16 +181,10 @@ def distances(cues: F64, width: int) -> F64:
     -------
         (n - width + 1,), NaN where a stretch has no cue at all.
     """
-    found = np.array(
-        [
-            [_stretches(x, floor, width) for x, floor in zip(person.T, FLOORS, strict=True)]
-            for person in cues
-        ]
-    )
-    d = np.clip(found[:, :, 0], -FAR, FAR)
-    varies = found[:, :, 1]
-    e = np.log(varies / np.array([_medians(person) for person in varies])[:, :, None])
-    return _means(np.array([_weighed(person, FAMILIES) for person in d**2 + e**2]))
+    height, varies = _stretches(cues, width)
+    usually = np.array([_medians(person) for person in varies])[:, :, None]
+    terms = np.clip(height, -FAR, FAR) ** 2 + np.log(varies / usually) ** 2
+    return _means(np.array([_weighed(person, FAMILIES) for person in terms]))
 
 
 def activation(cues: F64, width: int) -> F64:
@@ -199,24 +193,22 @@ def activation(cues: F64, width: int) -> F64:
     ``mean over voice and motion of the mean over their cues of ± d``, see `distances`; the sign is
     the direction of activation.
     """
-    return np.array(
-        [
-            _weighed(
-                np.array(
-                    [
-                        sign * _stretches(x, floor, width)[0]
-                        for x, floor, sign in zip(person.T, FLOORS, _UPWARD, strict=False)
-                    ]
-                ),
-                FAMILIES[:2],
-            )
-            for person in cues
-        ]
-    )
+    height, _ = _stretches(cues[:, :, : len(AROUSAL)], width)
+    return np.array([_weighed(_UPWARD[:, None] * person, FAMILIES[:2]) for person in height])
 
 
-def _stretches(x: F64, floor: float, width: int) -> tuple[F64, F64]:
-    """Return one cue's (n,) median and mean absolute deviation in each stretch, in its spread."""
+def _stretches(cues: F64, width: int) -> tuple[F64, F64]:
+    """Return d and r / s of the cues (2, n, k) in each stretch, (2, k, n - width + 1) each."""
+    found = [
+        [_stretches_of(x, floor, width) for x, floor in zip(person.T, FLOORS, strict=False)]
+        for person in cues
+    ]
+    height, varies = np.moveaxis(np.array(found), 2, 0)
+    return height, varies
+
+
+def _stretches_of(x: F64, floor: float, width: int) -> tuple[F64, F64]:
+    """Return d and r / s of one cue (n,)."""
     usual = _medians(x[None])[0]
     spread = max(floor, MAD_TO_SD * _medians(np.abs(x - usual)[None])[0])
     stretches = sliding_window_view(x, width)
