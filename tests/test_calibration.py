@@ -95,6 +95,7 @@ def test_a_far_calmer_stretch_is_named() -> None:
     assert stretch.start_s >= 90
     (note,) = stretch.notes
     named = calibration.wish(note.split("--baseline ")[1].split()[0], CONFIG)
+    assert isinstance(named, tuple)
     assert named[1] <= 102
 
 

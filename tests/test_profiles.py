@@ -35,7 +35,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def anna() -> Saved:
     stage = PersonAffect(CONFIG)
     play(stage, rows(60))
-    cepstra = np.random.default_rng(0).normal(size=(50, COEFFICIENTS)).round(3)
+    cepstra = np.random.default_rng(0).normal(size=(100, COEFFICIENTS)).round(3)
     return Saved("anna", stage.profile, VoiceProfile(cepstra, 12.5), "2026-11-23T10:00:00", 45.0)
 
 

@@ -20,7 +20,7 @@ import platformdirs
 from cuesense.errors import OutputError, ParameterError
 from cuesense.state.profile import Profile
 from cuesense.state.roles import NAMED
-from cuesense.state.voices import LEAST_S, VoiceProfile
+from cuesense.state.voices import VoiceProfile
 from cuesense.types import PEOPLE
 
 VERSION: Final = 1
@@ -201,7 +201,7 @@ def save(saved: Saved, *, replace: bool = False) -> Path:
             f"profile={name!r} is not saved: too little of this person was seen and heard to learn "
             "what is usual for them; save it from a longer recording"
         )
-    voice = saved.voice if saved.voice is not None and saved.voice.seconds >= LEAST_S else None
+    voice = saved.voice if saved.voice is not None and saved.voice.usable else None
     content = {
         "version": VERSION,
         "made": saved.made,
