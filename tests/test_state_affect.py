@@ -108,6 +108,27 @@ def test_a_face_that_may_be_somebody_elses_counts_for_nothing() -> None:
     assert why[-1][1] is Reason.REASSOCIATED
 
 
+def test_fewer_cues_are_less_certain() -> None:
+    values = rows(100)
+    late = slice(round(70 * RATE), None)
+    for name in ("f0_hz", "loudness_db", "spectral_tilt_db"):
+        values[late, VALUE_INDEX[name]] = np.nan
+    values, _ = play(values)
+    error = column(values, "arousal_sd")
+    assert error[-1] > 1.05 * error[round(60 * RATE)] > 0
+
+
+def test_a_bad_picture_is_less_certain_and_a_worse_one_counts_for_nothing() -> None:
+    values = rows(100)
+    values[round(70 * RATE) :, VALUE_INDEX["face_quality"]] = 0.5
+    values[round(90 * RATE) :, VALUE_INDEX["face_quality"]] = 0.1
+    values, why = play(values)
+    error = column(values, "valence_sd")
+    assert error[round(80 * RATE)] > error[round(60 * RATE)] + 0.5
+    assert np.isnan(error[-1])
+    assert why[-1][1] is Reason.BLURRED
+
+
 def test_gaze_rests_near_its_usual_target_or_not() -> None:
     values = rows(100)
     values[round(70 * RATE) : round(72 * RATE), VALUE_INDEX["gaze_yaw_rad"]] += 0.6

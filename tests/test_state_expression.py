@@ -135,10 +135,12 @@ def test_a_laugh_in_the_baseline_is_not_how_somebody_rests() -> None:
     )
 
 
-def play(rows: F64, poses: F64 | None = None) -> tuple[F64, F64, F64]:
+def play(rows: F64, poses: F64 | None = None, quality: F64 | None = None) -> tuple[F64, F64, F64]:
     stage = Expression(CONFIG)
     poses = np.zeros((len(rows), 3)) if poses is None else poses
-    out = [stage.push(i / RATE, *both) for i, both in enumerate(zip(rows, poses, strict=True))]
+    quality = np.ones(len(rows)) if quality is None else quality
+    told = enumerate(zip(rows, poses, quality, strict=True))
+    out = [stage.push(i / RATE, row, pose, float(q)) for i, (row, pose, q) in told]
     valence, error, p = zip(*out, strict=True)
     return np.array(valence), np.array(error), np.array(p)
 
@@ -180,6 +182,36 @@ def test_a_turned_head_widens_the_error() -> None:
     assert error[-1] > 1.2 * error[BASE + 10]
 
 
+def test_a_bad_picture_widens_the_error_and_moves_nothing() -> None:
+    rows = FACE + jitter(BASE + 400)
+    good, bad = np.ones(len(rows)), np.ones(len(rows))
+    bad[-200:] = 0.5
+    (valence, usual, p), (same, wider, q) = play(rows, None, good), play(rows, None, bad)
+    assert same == pytest.approx(valence, nan_ok=True)
+    assert q == pytest.approx(p, nan_ok=True)
+    assert (wider[-50:] > usual[-50:] + 0.5).all()
+    assert wider[BASE : BASE + 200] == pytest.approx(usual[BASE : BASE + 200])
+
+
+def test_a_face_between_two_classes_is_in_doubt() -> None:
+    """The spread of two certain readings of which each is as likely as the other."""
+    reader = still()
+    frown = acted(AU4=0.8, AU7=0.6, AU23=0.4)
+    clear = reader.read(FACE + frown)
+    readings = [reader.read(FACE + share * frown) for share in np.linspace(0.0, 1.0, 21)]
+    unclear = max(readings, key=lambda r: r.doubt)
+    assert clear.p[3] > 0.95
+    assert 0.2 < unclear.p[3] < 0.95
+    assert unclear.doubt > 2 * clear.doubt
+
+
+def test_doubt_widens_the_error_of_valence() -> None:
+    rows = FACE + jitter(BASE + 400)
+    rows[-200:] += 0.4 * acted(AU4=0.8, AU7=0.6, AU23=0.4)
+    _, error, _ = play(rows)
+    assert error[-1] > 2 * np.median(error[BASE : BASE + 200])
+
+
 def test_somebody_who_comes_late_is_read_later() -> None:
     rows = FACE + jitter(BASE + 1000)
     rows[: BASE + 100] = np.nan
@@ -192,11 +224,11 @@ def test_a_kept_rest_needs_no_baseline() -> None:
     rows = FACE + jitter(BASE + 100)
     first = Expression(CONFIG)
     for i, row in enumerate(rows):
-        last = first.push(i / RATE, row, STILL)
+        last = first.push(i / RATE, row, STILL, 1.0)
     kept = Profile.from_dict(json.loads(json.dumps(Profile(expression=first.rest).to_dict())))
     again = Expression(CONFIG, kept.expression)
     for i, row in enumerate(rows[-100:]):
-        new = again.push(i / RATE, row, STILL)
+        new = again.push(i / RATE, row, STILL, 1.0)
     assert new[0] == pytest.approx(last[0], abs=0.05)
 
 

@@ -1,9 +1,9 @@
 """Vocal arousal: acted emotions of high activation should stand above those of low activation.
 
-Each speaker's clips run through the package as one recording without a picture: neutral clips
-first, which are the baseline, then the others, apart by silence. A clip's score is the mean of
-the column `arousal` over it. A neutral clip is scored in a recording of its own, whose baseline
-is the speaker's other neutral clips.
+Each speaker's clips run through the package as one recording without a picture, apart by silence.
+What was heard is then played to the package's state stage: neutral clips first, which are the
+baseline, then the others. A clip's score is the mean of the column `arousal` over it. A neutral
+clip is scored by itself, after a baseline of the speaker's other neutral clips.
 """
 
 from __future__ import annotations
@@ -21,7 +21,9 @@ import numpy.typing as npt
 from cuesense import open_source, run
 from cuesense.config import Config
 from cuesense.cues.prosody import RATE
-from cuesense.types import F32, F64
+from cuesense.schema import VALUE_INDEX
+from cuesense.state.affect import PersonAffect
+from cuesense.types import F32, F64, Reason
 from validation.part import Claim, Interval, Part, Table, auc, bootstrap
 from validation.pictures import drawing
 from validation.sources import Recording, recordings, sound
@@ -30,6 +32,14 @@ HIGH: Final = frozenset(
     ("angry", "fearful", "happy", "surprised", "anger", "fear", "happiness", "surprise")
 )
 LOW: Final = frozenset(("calm", "neutral", "sad", "bored", "sadness", "boredom"))
+PLEASANT: Final = frozenset(("happy", "happiness"))
+UNPLEASANT: Final = frozenset(("angry", "fearful", "anger", "fear"))
+"""Both of high activation, so that arousal does not pass for valence."""
+CUES: Final = ("f0_hz", "loudness_db", "spectral_tilt_db", "hnr_db", "cpp_db", "syllable_rate")
+IN_A_ROW: Final = 5
+"""Rated clips in a row that are probably of one source."""
+BETWEEN_SEXES_HZ: Final = 165.0
+"""Median F0 between those of men and of women (Hillenbrand et al. 1995: means 131 and 220 Hz)."""
 APART_S: Final = 2.5
 """s of silence between clips: longer than a smoothed voice cue stands."""
 LEVEL: Final = 0.05
@@ -48,10 +58,11 @@ class Clip:
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """A corpus with the score of each clip (n,)."""
+    """A corpus with each clip's score (n,), and its `CUES` minus own neutral (n, cues)."""
 
     clips: Sequence[Clip]
     score: F64
+    cue: F64
 
     def chosen(self, *, without: str = "") -> tuple[F64, npt.NDArray[np.bool_], list[str]]:
         """Return scores, which are high, and speakers of the clips that are high or low."""
@@ -82,30 +93,54 @@ def levelled(clip: F32) -> F32:
     return np.asarray(clip * (LEVEL / max(loud, 1e-6)), np.float32)
 
 
-def scores(baseline: Sequence[F32], clips: Sequence[F32], folder: Path) -> F64:
-    """Return the mean arousal (n,) of clips after a baseline, through the package."""
+def heard(clips: Sequence[F32], folder: Path) -> list[F64]:
+    """Return each clip's rows (ticks, columns): one recording of all, through the package."""
     import soundfile
 
     pause = np.zeros(round(APART_S * RATE), np.float32)
-    pieces: list[F32] = [np.concatenate(list(baseline))]
-    spans = []
-    at = len(pieces[0])
-    end_s = at / RATE
+    pieces, at = [pause], len(pause)
+    spans: list[tuple[float, float]] = []
     for clip in clips:
-        pieces += [pause, clip]
-        at += len(pause)
+        pieces += [clip, pause]
         spans.append((at / RATE, (at + len(clip)) / RATE))
-        at += len(clip)
+        at += len(clip) + len(pause)
     path = folder / "speaker.wav"
-    soundfile.write(str(path), np.concatenate([*pieces, pause]), RATE, subtype="FLOAT")
-    settings = {"baseline": {"duration_s": end_s, "min_voice_s": 1.5}}
+    soundfile.write(str(path), np.concatenate(pieces), RATE, subtype="FLOAT")
     with open_source(path) as source:
-        moments = list(run(source, Config.from_dict(settings)))
+        moments = list(run(source))
     t = np.array([m.t for m in moments])
-    arousal = np.array([m.people[0]["arousal"] for m in moments])
+    rows = np.array([m.people[0].values for m in moments])
+    return [rows[(t >= start) & (t < end)] for start, end in spans]
+
+
+def scores(baseline: Sequence[F64], clips: Sequence[F64]) -> F64:
+    """Return the mean arousal (n,) of clips after a baseline, by the package's state stage.
+
+    Parameters
+    ----------
+    baseline, clips
+        rows (ticks, columns) of each clip.
+    """
+    rate = Config().grid.rate_hz
+    usual = np.concatenate(list(baseline))
+    settings = {"baseline": {"duration_s": len(usual) / rate, "min_voice_s": 1.5}}
+    stage = PersonAffect(Config.from_dict(settings))
+    silence = np.full((round(APART_S * rate), usual.shape[1]), np.nan)
+    tick = 0
+
+    def arousal(rows: F64) -> F64:
+        nonlocal tick
+        told = rows.copy()
+        for row in told:
+            stage.push(tick / rate, row, Reason.NO_FACE)
+            tick += 1
+        return told[:, VALUE_INDEX["arousal"]]
+
+    arousal(usual)
     found = []
-    for start, end in spans:
-        inside = arousal[(t >= start) & (t < end)]
+    for clip in clips:
+        arousal(silence)
+        inside = arousal(clip)
         known = np.isfinite(inside)
         found.append(float(inside[known].mean()) if known.any() else np.nan)
     return np.array(found)
@@ -114,41 +149,97 @@ def scores(baseline: Sequence[F32], clips: Sequence[F32], folder: Path) -> F64:
 def scored(clips: Sequence[Clip], folder: Path) -> Scored:
     """Score every clip of a corpus against its own speaker's neutral ones."""
     score = np.full(len(clips), np.nan)
+    cue = np.full((len(clips), len(CUES)), np.nan)
     of: dict[str, list[int]] = defaultdict(list)
     for i, clip in enumerate(clips):
         of[clip.speaker].append(i)
     for mine in of.values():
+        rows = dict(zip(mine, heard([clips[i].sound for i in mine], folder), strict=True))
         neutral = [i for i in mine if clips[i].emotion == "neutral"]
         others = [i for i in mine if clips[i].emotion != "neutral"]
-        base = [clips[i].sound for i in neutral]
-        score[others] = scores(base, [clips[i].sound for i in others], folder)
+        base = [rows[i] for i in neutral]
+        score[others] = scores(base, [rows[i] for i in others])
         for k, i in enumerate(neutral):
-            score[i] = scores(base[:k] + base[k + 1 :], [clips[i].sound], folder)[0]
-    return Scored(clips, score)
+            score[i] = scores(base[:k] + base[k + 1 :], [rows[i]])[0]
+        mean = {i: _cues(rows[i]) for i in mine}
+        usual = np.nanmean([mean[i] for i in neutral], axis=0)
+        for i in mine:
+            cue[i] = mean[i] - usual
+    return Scored(clips, score, cue)
 
 
-def rated(found: Sequence[Recording], folder: Path) -> tuple[F64, F64]:
-    """Return score and rated arousal of clips whose speakers are not known.
+def _cues(rows: F64) -> F64:
+    """Return the median of each of `CUES` while voiced (NaN if never)."""
+    columns = rows[:, [VALUE_INDEX[name] for name in CUES]]
+    voiced = columns[np.isfinite(columns).all(axis=1)]
+    if not len(voiced):
+        return np.full(len(CUES), np.nan)
+    voiced[:, 0] = 12 * np.log2(voiced[:, 0])
+    return np.asarray(np.median(voiced, axis=0))
 
-    There is no baseline of the speaker, so all clips together are the baseline of each.
+
+def neutral(clips: Sequence[Clip]) -> list[list[F32]]:
+    """Return the sounds of each speaker's neutral clips."""
+    return [
+        [c.sound for c in clips if c.speaker == speaker and c.emotion == "neutral"]
+        for speaker in dict.fromkeys(c.speaker for c in clips)
+    ]
+
+
+def rated(
+    found: Sequence[Recording], speakers: Sequence[Sequence[F32]], folder: Path
+) -> dict[str, F64]:
+    """Return scores of clips whose speakers are not known, by whose usual they are compared with.
+
+    Five files in a row are probably of one source. Sexes are told by the median F0.
+
+    Parameters
+    ----------
+    found
+        the clips.
+    speakers
+        neutral clips of each of some other speakers.
+    folder
+        for temporary files.
     """
-    clips = [sound(r.path)[0] for r in found]
-    clips = [c[: 8 * RATE] for c in clips]
-    return scores(clips, clips, folder), np.array([float(r["arousal"]) for r in found])
+    sounds = [sound(r.path)[0][: 8 * RATE] for r in found]
+    sources = [range(k, k + IN_A_ROW) for k in range(0, len(sounds), IN_A_ROW)]
+    rows, level = (
+        [row for source in sources for row in heard([some[i] for i in source], folder)]
+        for some in (sounds, [levelled(one) for one in sounds])
+    )
+    by_source = [scores([rows[i] for i in source], [rows[i] for i in source]) for source in sources]
+    others = [row for some in speakers for row in heard([levelled(s) for s in some], folder)]
+    by_sex = np.full(len(rows), np.nan)
+    for deep in (False, True):
+        mine = [i for i, row in enumerate(level) if _deep(row) == deep]
+        by_sex[mine] = scores(
+            [row for row in others if _deep(row) == deep], [level[i] for i in mine]
+        )
+    return {
+        "all 25 clips together": scores(rows, rows),
+        "the same, each clip at one level": scores(level, level),
+        "the five clips in a row that are probably of one source": np.concatenate(by_source),
+        "neutral clips of RAVDESS and EmoDB of the same sex (by F0), each at one level": by_sex,
+    }
+
+
+def _deep(rows: F64) -> bool:
+    return bool(np.nanmedian(rows[:, VALUE_INDEX["f0_hz"]]) < BETWEEN_SEXES_HZ)
 
 
 def of_auc(found: Scored, *, without: str = "") -> Interval:
     """Return the AUC of high against low with its interval over speakers."""
-    score, high, speakers = found.chosen(without=without)
-    return bootstrap(lambda i: auc(score[i], high[i]), speakers)
+    return _area(*found.chosen(without=without))
 
 
-def ceiling(clips: Sequence[Clip]) -> F64:
-    """Return the scores of a logistic on 88 eGeMAPS functionals, fitted on the other speakers."""
+def _area(score: F64, positive: npt.NDArray[np.bool_], speakers: Sequence[str]) -> Interval:
+    return bootstrap(lambda i: auc(score[i], positive[i]), speakers)
+
+
+def functionals(clips: Sequence[Clip]) -> F64:
+    """Return openSMILE's 88 eGeMAPS functionals of clips minus the speaker's other neutral ones."""
     import opensmile
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
 
     smile = opensmile.Smile(
         opensmile.FeatureSet.eGeMAPSv02, opensmile.FeatureLevel.Functionals, num_workers=1
@@ -161,15 +252,47 @@ def ceiling(clips: Sequence[Clip]) -> F64:
         base = (speakers == speaker) & neutral
         base[i] = False
         own[i] = x[i] - x[base].mean(axis=0)
-    used = np.array([c.emotion in HIGH | LOW for c in clips])
-    high = np.array([c.emotion in HIGH for c in clips])
+    return own
+
+
+def fitted(
+    clips: Sequence[Clip], own: F64, some: frozenset[str], others: frozenset[str]
+) -> Interval:
+    """Return the AUC of a logistic that tells some emotions from others, on left-out speakers."""
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    speakers = np.array([c.speaker for c in clips])
+    used = np.array([c.emotion in some | others for c in clips])
+    positive = np.array([c.emotion in some for c in clips])
     score = np.full(len(clips), np.nan)
     for speaker in dict.fromkeys(speakers):
         learn, test = used & (speakers != speaker), speakers == speaker
         model = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=2000))
-        model.fit(own[learn], high[learn])
+        model.fit(own[learn], positive[learn])
         score[test] = model.decision_function(own[test])
-    return score
+    return _area(score[used], positive[used], speakers[used].tolist())
+
+
+def _valence(corpora: dict[str, tuple[Scored, F64]]) -> Table:
+    """Return how well cues tell pleasant from unpleasant voices of high activation."""
+    rows: list[list[str]] = [[name] for name in CUES]
+    best: list[str] = []
+    for found, own in corpora.values():
+        used = [i for i, c in enumerate(found.clips) if c.emotion in PLEASANT | UNPLEASANT]
+        pleasant = np.array([found.clips[i].emotion in PLEASANT for i in used])
+        speakers = [found.clips[i].speaker for i in used]
+        for k, row in enumerate(rows):
+            score = np.nan_to_num(found.cue[used, k])
+            row.append(_area(score, pleasant, speakers).text())
+        best.append(fitted(found.clips, own, PLEASANT, UNPLEASANT).text())
+    rows.append(["fitted ceiling: logistic on 88 eGeMAPS functionals, other speakers", *best])
+    return Table(
+        "Vocal valence: happy above angry and fearful, AUC of each cue minus own neutral",
+        ["", *corpora],
+        rows,
+    )
 
 
 def measure(data: Path) -> Part:
@@ -182,14 +305,17 @@ def measure(data: Path) -> Part:
         "high: angry, fearful, happy, surprised; low: calm, neutral, sad, bored; disgust is "
         "neither.",
     )
+    found = list(recordings(data, "speech_emotion/pyaudioanalysis_va"))
+    rating = np.array([float(r["arousal"]) for r in found])
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
         ravdess, emodb = corpus(data, "ravdess"), corpus(data, "emodb")
         flat = [Clip(c.speaker, c.emotion, c.intensity, levelled(c.sound)) for c in ravdess]
         acted, german, agc = (scored(c, place) for c in (ravdess, emodb, flat))
-        score, rating = rated(list(recordings(data, "speech_emotion/pyaudioanalysis_va")), place)
+        ways = rated(found, [*neutral(ravdess), *neutral(emodb)], place)
     people = "own baseline from neutral clips other than those tested; no weight fitted"
     eight, five = f"RAVDESS, 8 speakers, 224 clips; {people}", f"EmoDB, 5 speakers; {people}"
+    rho = {name: _rho(score, rating) for name, score in ways.items()}
     part.claims = [
         Claim("high vs low, AUC", of_auc(acted), 0.95, eight),
         Claim(
@@ -202,25 +328,35 @@ def measure(data: Path) -> Part:
         Claim("high vs low, AUC, each clip at one level", of_auc(agc), 0.90, eight),
         Claim(
             "Spearman's rho with rated arousal",
-            bootstrap(
-                lambda i: _spearman(score[i], rating[i]), [str(i) for i in range(len(score))]
-            ),
+            next(iter(rho.values())),
             0.6,
             "25 clips rated by one person; speakers unknown, so all clips are the baseline",
         ),
     ]
     rows = []
-    for name, found in (("RAVDESS", acted), ("EmoDB", german), ("RAVDESS at one level", agc)):
-        best = Scored(found.clips, ceiling(found.clips))
-        rows.append([name, of_auc(found).text(), of_auc(best).text()])
+    functions = {"RAVDESS": functionals(ravdess), "EmoDB": functionals(emodb)}
+    functions["RAVDESS at one level"] = functionals(flat)
+    corpora = dict(zip(functions, (acted, german, agc), strict=True))
+    for name, one in corpora.items():
+        best = fitted(one.clips, functions[name], HIGH, LOW)
+        rows.append([name, of_auc(one).text(), best.text()])
     part.tables.append(
         Table(
             "Beside a logistic on openSMILE's 88 eGeMAPS functionals minus own neutral, fitted "
             "on the other speakers (never shipped: fitted on non-commercial data)",
-            ["AUC", "cuesense", "fitted ceiling"],
+            ["high vs low, AUC", "cuesense", "fitted ceiling"],
             rows,
         )
     )
+    part.tables.append(
+        Table(
+            "Spearman's rho with rated arousal, by whose usual is the zero",
+            ["", "rho"],
+            [[name, value.text(2)] for name, value in rho.items()],
+        )
+    )
+    whole = {name: (corpora[name], functions[name]) for name in ("RAVDESS", "EmoDB")}
+    part.tables.append(_valence(whole))
     part.tables.append(_by_emotion(acted))
     with drawing("arousal, SD of own baseline", "share of clips not above") as picture:
         for high, words in ((False, "low"), (True, "high")):
@@ -230,6 +366,11 @@ def measure(data: Path) -> Part:
         picture.axes.legend(frameon=False)
     part.pictures.append(picture.picture("arousal", "Arousal of RAVDESS clips, cumulated"))
     return part
+
+
+def _rho(score: F64, rating: F64) -> Interval:
+    each = range(len(score))
+    return bootstrap(lambda i: _spearman(score[i], rating[i]), each)
 
 
 def _spearman(a: F64, b: F64) -> float:

@@ -17,9 +17,9 @@ from cuesense.cues import geometry
 from cuesense.cues.dynamics import Dynamics, FaceFeatures
 from cuesense.cues.face_worker import Setup, Trackers
 from cuesense.cues.sightings import Order
-from cuesense.schema import VALUE_INDEX
+from cuesense.schema import VALUE_INDEX, VALUES
 from cuesense.state.affect import PersonAffect
-from cuesense.types import F64, U8, FaceCue
+from cuesense.types import F64, U8, FaceCue, Reason
 from validation.part import Interval, bootstrap
 
 LOOKS = 4
@@ -41,14 +41,14 @@ class Look:
     shape: F64
 
 
-def looks(pictures: Sequence[tuple[float, U8]], window_s: float = 0.4) -> list[Look]:
+def looks(shown: Sequence[tuple[float, U8]], window_s: float = 0.4) -> list[Look]:
     """Return the faces of one person's pictures (times in s); pictures without one are left out."""
     trackers = _trackers()
     found: list[Look] = []
     started = False
-    aspect = pictures[0][1].shape[1] / pictures[0][1].shape[0]
+    aspect = shown[0][1].shape[1] / shown[0][1].shape[0]
     dynamics = Dynamics((aspect,), window_s)
-    for t, image in pictures:
+    for t, image in shown:
         order = Order()
         if not started:
             swept = trackers.look(image, t, [(0, Order(rest=True, sweep=SMALLEST))])[0].swept
@@ -89,28 +89,41 @@ def photograph(path: Path) -> Look:
     ValueError
         if there is none.
     """
+    found = still(picture(path))
+    if found is None:
+        raise ValueError(f"no face in {path}")
+    return found
+
+
+def picture(path: Path) -> U8:
+    """Return a photograph's picture (height, width, 3)."""
     from PIL import Image
 
     with Image.open(path) as file:
-        image = np.ascontiguousarray(file.convert("RGB"), np.uint8)
+        return np.ascontiguousarray(file.convert("RGB"), np.uint8)
+
+
+def still(image: U8) -> Look | None:
+    """Return the face of one picture, if there is one."""
     found = looks([(0.04 * i, image) for i in range(LOOKS)])
-    if not found:
-        raise ValueError(f"no face in {path}")
-    return found[-1]
+    return found[-1] if found else None
 
 
 @cache
 def clip(path: Path) -> tuple[Look, ...]:
     """Return the faces of a clip with one person, one per picture."""
+    return tuple(looks(pictures(path)))
+
+
+def pictures(path: Path) -> list[tuple[float, U8]]:
+    """Return a clip's pictures with their times (s)."""
     import av
 
     with av.open(str(path)) as container:
-        frames = container.decode(video=0)
-        pictures = [
+        return [
             (float(f.time or 0.0), np.asarray(f.to_ndarray(format="rgb24"), np.uint8))
-            for f in frames
+            for f in container.decode(video=0)
         ]
-    return tuple(looks(pictures))
 
 
 class Played:
@@ -141,19 +154,24 @@ class Played:
             s; None plays them once.
         """
         after = copy.deepcopy(self)
-        after._tick += round(APART_S * self._rate)
+        nobody = np.full(len(VALUES), np.nan)
+        for _ in range(round(APART_S * self._rate)):
+            after._tell(nobody.copy(), Reason.NO_FACE)
         return after._push(shown, len(shown) / self._rate if seconds is None else seconds)
 
     def _push(self, shown: Sequence[Look], seconds: float) -> F64:
-        rows = []
-        for i in range(round(seconds * self._rate)):
-            look = shown[i % len(shown)]
-            row = look.features.values.copy()
-            t = self._tick / self._rate
-            self._stage.push(t, row, look.features.reason)
-            rows.append(row)
-            self._tick += 1
-        return np.array(rows)
+        looks = (shown[i % len(shown)].features for i in range(round(seconds * self._rate)))
+        return np.array([self._tell(look.values.copy(), look.reason) for look in looks])
+
+    def _tell(self, row: F64, reason: Reason) -> F64:
+        self._stage.push(self._tick / self._rate, row, reason)
+        self._tick += 1
+        return row
+
+
+def held(looks: Sequence[Look], seconds: float = 4.0) -> list[Look]:
+    """Return photographs as a take: each is shown for some seconds."""
+    return [look for look in looks for _ in range(round(25 * seconds))]
 
 
 def column(rows: F64, name: str) -> F64:
@@ -164,3 +182,12 @@ def column(rows: F64, name: str) -> F64:
 def share(hits: npt.NDArray[np.bool_], people: Sequence[Hashable]) -> Interval:
     """Return the share of hits (n,) with its interval over people (n,)."""
     return bootstrap(lambda i: float(hits[i].mean()), people)
+
+
+def per_person(hits: npt.NDArray[np.bool_], people: Sequence[Hashable]) -> Interval:
+    """Return the mean over people (n,) of each one's share of hits (n,), with its interval."""
+    of: dict[Hashable, list[int]] = {}
+    for i, person in enumerate(people):
+        of.setdefault(person, []).append(i)
+    shares = np.array([hits[mine].mean() for mine in of.values()])
+    return bootstrap(lambda i: float(shares[i].mean()), range(len(shares)))

@@ -21,7 +21,7 @@ sys.path.insert(0, str(ROOT / "benchmarks"))
 import recordings  # noqa: E402
 from validation.part import Claim, Part, Picture  # noqa: E402
 
-PARTS: Final = ("f0", "speech", "pace", "tone", "whose", "expression", "eyes", "arousal")
+PARTS: Final = ("f0", "speech", "pace", "tone", "whose", "expression", "steady", "eyes", "arousal")
 """The modules of the parts, in the page's order."""
 PAGE: Final = ROOT / "docs" / "validation.md"
 IMAGES: Final = ROOT / "docs" / "images"

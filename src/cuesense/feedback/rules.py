@@ -33,6 +33,7 @@ _SHAPE: Final = (
     Cue(("brow_height",), "face", 1.0, 0.012),
     Cue(("brow_gap",), "face", 1.0, 0.006),
 )
+"""Shapes that a rule may name. Floors: what pictures of one still face vary by, eye distances."""
 CUES: Final[Mapping[str, Cue]] = {cue.columns[0]: cue for cue in (*AROUSAL, *_SHAPE)}
 """Columns with a scale of their own, and so with a usual in SD."""
 

@@ -325,7 +325,9 @@ class PersonAffect:
         row = usable(values, face_reason)
         smooth = self._smoothed.push(row)
         values[_AROUSAL] = self._arousal.push(t, smooth)
-        valence, error, values[_EXPRESSION] = self._expression.push(t, row[SHAPE], row[_POSE])
+        valence, error, values[_EXPRESSION] = self._expression.push(
+            t, row[SHAPE], row[_POSE], float(row[VALUE_INDEX["face_quality"]])
+        )
         values[_VALENCE] = valence, error
         values[_ON] = self._target(t, row)
         cues, face = bool(np.isfinite(smooth).any()), self._expression

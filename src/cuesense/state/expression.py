@@ -59,6 +59,8 @@ class Head:
         (n, k), eye distances.
     spread
         (n, k, k) covariance, without what is always there.
+    noise
+        (k,) SD of measurement noise, eye distances.
     always
         (k, k) covariance of noise, speech and pose in every expression.
     turns
@@ -73,6 +75,7 @@ class Head:
     log_share: F64
     mean: F64
     spread: F64
+    noise: F64
     always: F64
     turns: F64
     degrees: float
@@ -123,6 +126,7 @@ def head(tree: Mapping[str, Any]) -> Head:
         np.log([e["share"] for e in tree["expressions"]]),
         np.array(means),
         np.array(spreads),
+        noise,
         always,
         np.array([table[names.index(turn)] for turn in _TURNS]) * degrees_per_rad,
         float(tree["degrees"]),
@@ -158,10 +162,21 @@ def rest(rows: F64, noise: F64) -> tuple[F64, F64]:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Reading:
-    """What one face shows: `p` (4,) of `CLASSES`, and its signed deviation from rest in SD."""
+    """What one face shows.
+
+    Attributes
+    ----------
+    p
+        (4,) of `CLASSES`.
+    deviation
+        from rest, + pleasant, SD: what is to be expected of it.
+    doubt
+        SD of the deviation, since it is not certain which class it is.
+    """
 
     p: F64
     deviation: float
+    doubt: float
 
 
 class Reader:
@@ -189,13 +204,13 @@ class Reader:
         own = self._along @ spread @ self._along
         self._error = SE_OF_MEDIAN * float(np.sqrt(own / rest.samples))
         self._turns = MISREAD_TURN * head.turns @ self._along
+        self._noise = float(np.linalg.norm(head.noise * self._along))
 
     def read(self, measures: F64) -> Reading:
         """Return what a face with these (smoothed) measures (k,) shows.
 
-        The deviation is what is to be expected of these two: the deviation along a smile, if the
-        face rests or smiles, and minus the size of the whole deviation (Mahalanobis), if it is
-        negative; a surprise counts as 0.
+        A class has a deviation of its own: along a smile, if the face rests or smiles; minus the
+        size of the whole deviation (Mahalanobis), if it is negative; 0 for surprise.
         """
         d = measures - self._median
         size = ((self._white @ d - self._mean) ** 2).sum(axis=1)
@@ -203,24 +218,34 @@ class Reader:
         likely = np.exp(self._sureness * (log - log.max()))
         p = self._members @ likely / likely.sum()
         smile, whole = self._along @ d, np.sqrt(d @ self._usual @ d)
-        neutral, happy, _, negative = p
-        return Reading(p, float((neutral + happy) * smile - negative * (whole - max(smile, 0.0))))
+        each = np.array([smile, smile, 0.0, max(smile, 0.0) - whole])
+        deviation = float(p @ each)
+        return Reading(p, deviation, float(np.sqrt(p @ (each - deviation) ** 2)))
 
-    def error(self, turn: F64) -> float:
-        """Return the standard error of the deviation, SD.
+    def error(self, turn: F64, quality: float) -> float:
+        """Return the standard error of the deviation of a face of known class, SD.
+
+        Its parts are those of the baseline's median, of a misread turn, and of the noise of a
+        picture that is worse than a good one: ``noise² (1 / quality² - 1)``, since the spread of
+        the baseline holds the noise of good pictures already.
 
         Parameters
         ----------
         turn
             (3,) pitch, yaw and roll away from the usual pose, rad.
+        quality
+            of the face, (0, 1].
         """
-        return float(np.hypot(self._error, np.linalg.norm(self._turns * turn)))
+        worse = self._noise**2 * (quality**-2 - 1.0)
+        return float(np.sqrt(self._error**2 + np.sum((self._turns * turn) ** 2) + worse))
 
 
 class Expression:
     """Stage of one person: measures and pose at each tick -> valence and probabilities.
 
-    Valence is the deviation, standardised by its own median and SD over the baseline.
+    Valence is the deviation, standardised by its own median and SD over the baseline. Its
+    standard error joins that of the baseline, a misread turn, the noise of a bad picture, and the
+    doubt about the class, as far as that is more than at rest.
     """
 
     def __init__(self, config: Config, known: Rest | None = None) -> None:
@@ -229,7 +254,7 @@ class Expression:
         self._least = round(base.min_face_s * rate)
         self._step, self._alpha = 1.0 / rate, alpha(1.0 / rate, SMOOTHING_S)
         self._limit = config.affect.z_limit
-        self._smooth = np.full(len(MEASURES) + 3, np.nan)
+        self._smooth = np.full(len(MEASURES) + 4, np.nan)
         self._age = np.inf
         self._rows: list[F64] = []
         self.rest = known
@@ -245,7 +270,7 @@ class Expression:
         """Whether there is a face now, or was a moment ago."""
         return bool(self._age <= HOLD_S)
 
-    def push(self, t: float, measures: F64, pose: F64) -> tuple[float, float, F64]:
+    def push(self, t: float, measures: F64, pose: F64, quality: float) -> tuple[float, float, F64]:
         """Take a tick.
 
         Parameters
@@ -256,12 +281,14 @@ class Expression:
             (k,), NaN without a usable face.
         pose
             (3,) rad.
+        quality
+            of the face, (0, 1].
 
         Returns
         -------
         valence, its standard error, probabilities (4,) of `CLASSES`; NaN if not known.
         """
-        now = np.concatenate([measures, pose])
+        now = np.concatenate([measures, pose, [quality]])
         there = bool(np.isfinite(now).all())
         if there:
             # A face that was away for long starts afresh: its old shape says nothing any more.
@@ -273,10 +300,13 @@ class Expression:
             self._collect(t, there)
         if self.rest is None or self._reader is None or not self.seen:
             return np.nan, np.nan, np.full(len(CLASSES), np.nan)
-        reading = self._reader.read(self._smooth[:-3])
+        shape, (*turn, usable) = self._smooth[: len(MEASURES)], self._smooth[len(MEASURES) :]
+        reading = self._reader.read(shape)
         valence = standardise(reading.deviation, self.rest.zero, self._limit)
-        error = self._reader.error(self._smooth[-3:] - self.rest.pose)
-        return valence, error / self.rest.zero.sd, reading.p
+        error = self._reader.error(np.subtract(turn, self.rest.pose), usable)
+        # What is in doubt at rest already varies in the baseline: it is in the unit.
+        doubt = np.sqrt(max(reading.doubt**2 - self.rest.doubt**2, 0.0))
+        return valence, float(np.hypot(error, doubt)) / self.rest.zero.sd, reading.p
 
     def _collect(self, t: float, there: bool) -> None:
         if there and t >= self._start:
@@ -289,12 +319,13 @@ class Expression:
         if self.rest is not None or len(self._rows) < self._least:
             return
         rows = np.array(self._rows)
-        shapes, pose = rows[:, :-3], np.median(rows[:, -3:], axis=0)
+        shapes, pose = rows[:, : len(MEASURES)], np.median(rows[:, len(MEASURES) : -1], axis=0)
         samples = max(1.0, len(rows) * self._step / (2 * SMOOTHING_S))
         median, spread = rest(shapes, np.sqrt(np.diag(shipped().always)))
         found = Rest(median.tolist(), spread.tolist(), pose.tolist(), samples)
         self._reader = Reader(shipped(), found)
-        read = np.array([self._reader.read(row).deviation for row in shapes])
-        middle, sd, _ = robust_location(read)
-        self.rest = replace(found, zero=Zero(middle, max(sd, LEAST_SPREAD), 0.0))
+        readings = [self._reader.read(row) for row in shapes]
+        middle, sd, _ = robust_location(np.array([one.deviation for one in readings]))
+        doubt = float(np.median([one.doubt for one in readings]))
+        self.rest = replace(found, zero=Zero(middle, max(sd, LEAST_SPREAD), 0.0), doubt=doubt)
         self._rows = []

@@ -1,0 +1,35 @@
+"""Valence of disturbed pictures of two people, as `benchmarks/validation/steady.py` has it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from validation.steady import Shift, covered, disturbed, sentences, talk, yale
+
+
+@pytest.fixture(scope="module")
+def shifts(real_data: Path) -> list[Shift]:
+    return list(disturbed(yale(real_data, ("Y01", "Y02"))))
+
+
+@pytest.mark.real_data
+def test_the_stated_error_covers_what_a_disturbance_does(shifts: list[Shift]) -> None:
+    known = [s for s in shifts if np.isfinite(s.size)]
+    assert len(known) >= 0.7 * len(shifts)
+    assert covered(known).mean() >= 0.85
+
+
+@pytest.mark.real_data
+def test_a_dark_face_is_missing_rather_than_misread(shifts: list[Shift]) -> None:
+    dark = [s for s in shifts if s.change.startswith("25 % of the light")]
+    assert np.mean([np.isnan(s.after) for s in dark]) >= 0.5
+
+
+@pytest.mark.real_data
+def test_neutral_talk_is_no_expression(real_data: Path) -> None:
+    talks = list(talk(sentences(real_data)))
+    assert np.median([abs(one.shift) for one in talks]) <= 0.45
+    assert min(one.neutral for one in talks) >= 0.85
