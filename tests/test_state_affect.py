@@ -22,9 +22,8 @@ def rows(seconds: float, seed: int = 0) -> F64:
     usual = {"f0_hz": 120.0, "loudness_db": -25.0, "syllable_rate": 4.0, "motion_energy": 0.02}
     for cue in AROUSAL:
         slow = np.convolve(rng.normal(size=n + 50), np.ones(51) / np.sqrt(51), "valid")
-        for column in cue.columns:
-            middle = usual.get(column, 0.3)
-            values[:, VALUE_INDEX[column]] = middle * np.exp(0.1 * slow)
+        middle = usual.get(cue.column, 0.3)
+        values[:, VALUE_INDEX[cue.column]] = middle * np.exp(0.1 * slow)
     white = rng.normal(size=(n + 50, len(MEASURES)))
     slow = np.apply_along_axis(np.convolve, 0, white, np.ones(51) / np.sqrt(51), "valid")
     values[:, [VALUE_INDEX[f"shape_{name}"] for name in MEASURES]] = 0.01 * slow
@@ -69,9 +68,7 @@ def test_more_of_everything_is_arousal_and_a_smile_is_valence() -> None:
     values = rows(120)
     late = slice(round(80 * RATE), None)
     for cue in AROUSAL:
-        values[late, VALUE_INDEX[cue.columns[0]]] *= (
-            1.25 if cue.columns[0] != "loudness_db" else 0.8
-        )
+        values[late, VALUE_INDEX[cue.column]] *= 1.25 if cue.column != "loudness_db" else 0.8
     smile = {"lip_corners": 0.06, "mouth_width": 0.1, "cheeks": 0.03, "lip_corners_depth": -0.06}
     for name, by in smile.items():
         values[late, VALUE_INDEX[f"shape_{name}"]] += by
@@ -94,9 +91,8 @@ def test_somebody_who_comes_after_the_baseline_is_calibrated_later() -> None:
 def test_level_alone_is_no_arousal() -> None:
     values = rows(100)
     for cue in AROUSAL:
-        for name in cue.columns:
-            if name != "loudness_db":
-                values[round(60 * RATE) :, VALUE_INDEX[name]] = np.nan
+        if cue.column != "loudness_db":
+            values[round(60 * RATE) :, VALUE_INDEX[cue.column]] = np.nan
     values, _ = play(values)
     assert np.isnan(column(values, "arousal")[round(63 * RATE) :]).all()
 

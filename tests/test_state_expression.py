@@ -176,10 +176,13 @@ def test_a_short_gap_is_bridged_and_a_long_one_starts_afresh() -> None:
 
 
 def test_a_turned_head_widens_the_error() -> None:
-    poses = np.zeros((BASE + 400, 3))
+    rows = FACE + jitter(BASE + 400)
+    poses = np.zeros((len(rows), 3))
     poses[-200:, 0] = 0.5
-    _, error, _ = play(FACE + jitter(len(poses)), poses)
-    assert error[-1] > 1.2 * error[BASE + 10]
+    (_, straight, _), (_, turned, _) = play(rows), play(rows, poses)
+    assert turned[BASE : BASE + 200] == pytest.approx(straight[BASE : BASE + 200])
+    assert (turned[-100:] > straight[-100:]).all()
+    assert still().error(poses[-1], 1.0) > still().error(STILL, 1.0) + 0.04
 
 
 def test_a_bad_picture_widens_the_error_and_moves_nothing() -> None:

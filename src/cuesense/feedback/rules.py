@@ -29,12 +29,12 @@ LABELS: Final = tuple(label for label in schema.LABELS if label != schema.INSUFF
 """What a rule may rest on: where the label is "insufficient" nothing is said."""
 
 _SHAPE: Final = (
-    Cue(("smile",), "face", 1.0, 0.02),
-    Cue(("brow_height",), "face", 1.0, 0.012),
-    Cue(("brow_gap",), "face", 1.0, 0.006),
+    Cue("smile", "face", 1.0, 0.02),
+    Cue("brow_height", "face", 1.0, 0.012),
+    Cue("brow_gap", "face", 1.0, 0.006),
 )
 """Shapes that a rule may name. Floors: what pictures of one still face vary by, eye distances."""
-CUES: Final[Mapping[str, Cue]] = {cue.columns[0]: cue for cue in (*AROUSAL, *_SHAPE)}
+CUES: Final[Mapping[str, Cue]] = {cue.column: cue for cue in (*AROUSAL, *_SHAPE)}
 """Columns with a scale of their own, and so with a usual in SD."""
 
 WITNESS: Final[Mapping[str, str]] = {

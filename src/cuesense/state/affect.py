@@ -61,8 +61,8 @@ class Cue:
 
     Attributes
     ----------
-    columns
-        of `schema.VALUES`; several are averaged.
+    column
+        of `schema.VALUES`.
     family
         "voice", "face" or "body".
     weight
@@ -73,7 +73,7 @@ class Cue:
         of the column, before smoothing.
     """
 
-    columns: tuple[str, ...]
+    column: str
     family: str
     weight: float
     floor: float
@@ -81,12 +81,12 @@ class Cue:
 
 
 AROUSAL: tuple[Cue, ...] = (
-    Cue(("f0_hz",), "voice", 1.0, 1.5, _semitones),
-    Cue(("loudness_db",), "voice", 1.0, 2.5),
-    Cue(("spectral_tilt_db",), "voice", -1.0, 2.0),
-    Cue(("face_motion",), "face", 1.0, 0.15, _log),
-    Cue(("head_speed",), "face", 1.0, 0.15, _log),
-    Cue(("motion_energy",), "body", 1.0, 0.25, _log),
+    Cue("f0_hz", "voice", 1.0, 1.5, _semitones),
+    Cue("loudness_db", "voice", 1.0, 2.5),
+    Cue("spectral_tilt_db", "voice", -1.0, 2.0),
+    Cue("face_motion", "face", 1.0, 0.15, _log),
+    Cue("head_speed", "face", 1.0, 0.15, _log),
+    Cue("motion_energy", "body", 1.0, 0.25, _log),
 )
 """Cues of arousal. Floors: what each cue varies by, smoothed, in a still and steady person."""
 
@@ -120,7 +120,8 @@ class Smoothed:
     """The cues of one person, transformed and smoothed; NaN once a cue is out of date."""
 
     def __init__(self, cues: Sequence[Cue], rate_hz: float) -> None:
-        self._cues = [(c.transform, [VALUE_INDEX[name] for name in c.columns]) for c in cues]
+        self._transforms = [c.transform for c in cues]
+        self._columns = [VALUE_INDEX[c.column] for c in cues]
         self._alpha = alpha(1.0 / rate_hz, SMOOTHING_S)
         self._step = 1.0 / rate_hz
         self._hold = np.array([HOLD_S[c.family] for c in cues])
@@ -130,12 +131,12 @@ class Smoothed:
 
     def push(self, values: F64) -> F64:
         """Take a tick's row (n columns,); return the smoothed cues (n cues,)."""
-        raw = np.array([values[columns].mean() for _, columns in self._cues])
+        raw = values[self._columns]
         seen = np.isfinite(raw)
         x = np.array(
             [
                 transform(float(v)) if there else np.nan
-                for (transform, _), v, there in zip(self._cues, raw, seen, strict=True)
+                for transform, v, there in zip(self._transforms, raw, seen, strict=True)
             ]
         )
         self._age = np.where(seen, 0.0, self._age + self._step)
@@ -184,7 +185,7 @@ class Score:
         known = known or Scale()
         self._zero = known.mean
         for cue, zero in zip(cues, self._zeros, strict=True):
-            zero.zero = known.cues.get(cue.columns[0])
+            zero.zero = known.cues.get(cue.column)
 
     @property
     def calibrated(self) -> bool:
@@ -195,13 +196,13 @@ class Score:
     def missing(self) -> list[str]:
         """Columns whose zero is not fixed (yet)."""
         pairs = zip(self._cues, self._zeros, strict=True)
-        return [c.columns[0] for c, b in pairs if b.zero is None]
+        return [c.column for c, b in pairs if b.zero is None]
 
     @property
     def scale(self) -> Scale:
         """The zeros that are fixed so far."""
         pairs = zip(self._cues, self._zeros, strict=True)
-        return Scale({c.columns[0]: b.zero for c, b in pairs if b.zero is not None}, self._zero)
+        return Scale({c.column: b.zero for c, b in pairs if b.zero is not None}, self._zero)
 
     def push(self, t: float, smooth: F64) -> tuple[float, float]:
         """Take the smoothed cues (n,) of a tick; return the state and its standard error."""

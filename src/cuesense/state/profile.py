@@ -25,7 +25,7 @@ class Scale:
     Attributes
     ----------
     cues
-        by the cue's first column.
+        by the cue's column.
     mean
         of the mean of the standardised cues; None if too few of them are known.
     """
