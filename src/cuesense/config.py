@@ -479,7 +479,7 @@ _LIMITS = {
     "body.grey_side": _Limits(16, 8192),
     "body.threshold": _Limits(0, 255),
     "grid.rate_hz": _Limits(5.0, 100.0),
-    "grid.lateness_s": _Limits(0.42, 10.0),  # the voice's cues come so late
+    "grid.lateness_s": _Limits(0.39, 10.0),  # the voice's cues come so late
     "baseline.start_s": _SIZE,
     "baseline.duration_s": _Limits(5.0, 600.0),
     "baseline.min_face_s": _SIZE,

@@ -23,11 +23,11 @@ from cuesense.types import F32, F64, AudioBlock, Reason, VoiceCue
 MIN_RATE: Final = 8_000
 MAX_RATE: Final = 192_000
 HOP_S: Final = HOP / RATE
-CHUNK: Final = 12 * HOP  # each SwiftF0 call repeats 21 hops of context: smaller chunks cost more
+CHUNK: Final = 10 * HOP  # each SwiftF0 call repeats 21 hops of context: smaller chunks cost more
 JITTER_S: Final = 0.05  # s; a timestamp off by more is a gap
 FOLLOW_S: Final = 10.0  # s over which hop times follow timestamps that drift from the sample count
 LOUDEST: Final = 16.0  # re full scale; what is beyond is damage, and would overflow the models
-LATENCY_S: Final = 0.42  # s; a cue comes at most so long after its sound
+LATENCY_S: Final = 0.39  # s; a cue comes at most so long after its sound
 
 
 class Voice:
