@@ -196,25 +196,6 @@ def test_a_bad_picture_widens_the_error_and_moves_nothing() -> None:
     assert wider[BASE : BASE + 200] == pytest.approx(usual[BASE : BASE + 200])
 
 
-def test_a_face_between_two_classes_is_in_doubt() -> None:
-    """The spread of two certain readings of which each is as likely as the other."""
-    reader = still()
-    frown = acted(AU4=0.8, AU7=0.6, AU23=0.4)
-    clear = reader.read(FACE + frown)
-    readings = [reader.read(FACE + share * frown) for share in np.linspace(0.0, 1.0, 21)]
-    unclear = max(readings, key=lambda r: r.doubt)
-    assert clear.p[3] > 0.95
-    assert 0.2 < unclear.p[3] < 0.95
-    assert unclear.doubt > 2 * clear.doubt
-
-
-def test_doubt_widens_the_error_of_valence() -> None:
-    rows = FACE + jitter(BASE + 400)
-    rows[-200:] += 0.4 * acted(AU4=0.8, AU7=0.6, AU23=0.4)
-    _, error, _ = play(rows)
-    assert error[-1] > 2 * np.median(error[BASE : BASE + 200])
-
-
 def test_somebody_who_comes_late_is_read_later() -> None:
     rows = FACE + jitter(BASE + 1000)
     rows[: BASE + 100] = np.nan

@@ -7,19 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from validation.steady import Shift, covered, disturbed, sentences, talk, yale
+from validation.steady import Shift, disturbed, sentences, talk, yale
 
 
 @pytest.fixture(scope="module")
 def shifts(real_data: Path) -> list[Shift]:
     return list(disturbed(yale(real_data, ("Y01", "Y02"))))
-
-
-@pytest.mark.real_data
-def test_the_stated_error_covers_what_a_disturbance_does(shifts: list[Shift]) -> None:
-    known = [s for s in shifts if np.isfinite(s.size)]
-    assert len(known) >= 0.7 * len(shifts)
-    assert covered(known).mean() >= 0.85
 
 
 @pytest.mark.real_data

@@ -51,7 +51,7 @@ def measure(data: Path) -> Part:
         "whole. Pictures: the same face, undisturbed and disturbed by a known amount, after the "
         "same baseline of undisturbed neutral pictures of that person. A disturbance should widen "
         "the stated error (`valence_sd`) or make valence missing, not move it. How the error "
-        "depends on quality and doubt was settled with JAFFE, MEAD and London in sight; Yale was "
+        "depends on quality was settled with JAFFE, MEAD and London in sight; Yale was "
         "not looked at. Intervals resample people.",
     )
     others = ("av_emotion/ravdess_av/01-01-01-01-01-02-01.mp4", "face_video/edtalk_obama_20s.mp4")

@@ -170,13 +170,10 @@ class Reading:
         (4,) of `CLASSES`.
     deviation
         from rest, + pleasant, SD: what is to be expected of it.
-    doubt
-        SD of the deviation, since it is not certain which class it is.
     """
 
     p: F64
     deviation: float
-    doubt: float
 
 
 class Reader:
@@ -219,8 +216,7 @@ class Reader:
         p = self._members @ likely / likely.sum()
         smile, whole = self._along @ d, np.sqrt(d @ self._usual @ d)
         each = np.array([smile, smile, 0.0, max(smile, 0.0) - whole])
-        deviation = float(p @ each)
-        return Reading(p, deviation, float(np.sqrt(p @ (each - deviation) ** 2)))
+        return Reading(p, float(p @ each))
 
     def error(self, turn: F64, quality: float) -> float:
         """Return the standard error of the deviation of a face of known class, SD.
@@ -244,8 +240,7 @@ class Expression:
     """Stage of one person: measures and pose at each tick -> valence and probabilities.
 
     Valence is the deviation, standardised by its own median and SD over the baseline. Its
-    standard error joins that of the baseline, a misread turn, the noise of a bad picture, and the
-    doubt about the class, as far as that is more than at rest.
+    standard error joins that of the baseline, a misread turn and the noise of a bad picture.
     """
 
     def __init__(self, config: Config, known: Rest | None = None) -> None:
@@ -304,9 +299,7 @@ class Expression:
         reading = self._reader.read(shape)
         valence = standardise(reading.deviation, self.rest.zero, self._limit)
         error = self._reader.error(np.subtract(turn, self.rest.pose), usable)
-        # What is in doubt at rest already varies in the baseline: it is in the unit.
-        doubt = np.sqrt(max(reading.doubt**2 - self.rest.doubt**2, 0.0))
-        return valence, float(np.hypot(error, doubt)) / self.rest.zero.sd, reading.p
+        return valence, error / self.rest.zero.sd, reading.p
 
     def _collect(self, t: float, there: bool) -> None:
         if there and t >= self._start:
@@ -324,8 +317,7 @@ class Expression:
         median, spread = rest(shapes, np.sqrt(np.diag(shipped().always)))
         found = Rest(median.tolist(), spread.tolist(), pose.tolist(), samples)
         self._reader = Reader(shipped(), found)
-        readings = [self._reader.read(row) for row in shapes]
-        middle, sd, _ = robust_location(np.array([one.deviation for one in readings]))
-        doubt = float(np.median([one.doubt for one in readings]))
-        self.rest = replace(found, zero=Zero(middle, max(sd, LEAST_SPREAD), 0.0), doubt=doubt)
+        read = np.array([self._reader.read(row).deviation for row in shapes])
+        middle, sd, _ = robust_location(read)
+        self.rest = replace(found, zero=Zero(middle, max(sd, LEAST_SPREAD), 0.0))
         self._rows = []

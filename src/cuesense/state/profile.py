@@ -53,8 +53,6 @@ class Rest:
         how many values that do not hang together it rests on.
     zero
         of the deviation that valence is.
-    doubt
-        about the class of the face at rest, as SD of that deviation; see `expression.Reading`.
     """
 
     median: Sequence[float]
@@ -62,7 +60,6 @@ class Rest:
     pose: Sequence[float]
     samples: float
     zero: Zero = _PLAIN
-    doubt: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,8 +125,8 @@ def _rest(content: Any) -> Rest | None:
     for array, shape in zip(arrays, ((k,), (k, k), (3,)), strict=True):
         if array.shape != shape or not np.isfinite(array).all():
             raise ValueError(f"an array of {array.shape} must be {shape}, and finite")
-    samples, doubt = float(content["samples"]), float(content["doubt"])
-    if zero is None or not samples >= 1 or not 0 <= doubt < math.inf:
-        raise ValueError("a face at rest needs its zero, a sample, and a doubt of 0 or more")
+    samples = float(content["samples"])
+    if zero is None or not samples >= 1:
+        raise ValueError("a face at rest needs its zero, and a sample")
     median, spread, pose = (array.tolist() for array in arrays)
-    return Rest(median, spread, pose, samples, zero, doubt)
+    return Rest(median, spread, pose, samples, zero)
