@@ -17,12 +17,10 @@ check: $(VENV)/.test
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 
-bench: $(VENV)/.test
-	$(PIP) install -c constraints.txt -e '.[bench]'
+bench: $(VENV)/.bench
 	$(BIN)/python benchmarks/run.py
 
-bench-validation: $(VENV)/.test
-	$(PIP) install -c constraints.txt -e '.[bench]'
+bench-validation: $(VENV)/.bench
 	$(BIN)/python benchmarks/validation/page.py
 
 bench-live: $(VENV)/.test
@@ -51,4 +49,8 @@ $(VENV)/.core: $(VENV)/.venv pyproject.toml constraints.txt
 
 $(VENV)/.test: $(VENV)/.core
 	$(PIP) install -c constraints.txt -e '.[test]'
+	touch $@
+
+$(VENV)/.bench: $(VENV)/.test
+	$(PIP) install -c constraints.txt -e '.[bench]'
 	touch $@
