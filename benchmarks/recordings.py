@@ -58,12 +58,10 @@ def measure(recording: Path) -> dict[str, float]:
     }
 
 
-def voiced(recording: Path, t: F64) -> np.ndarray:
-    """Return whether there is voiced sound at each time, by probabilistic YIN."""
+def soundtrack(recording: Path, rate: int) -> np.ndarray:
+    """Return the sound of a film, channels averaged, (n,)."""
     import av
-    import librosa
 
-    rate = 16_000
     with av.open(str(recording)) as container:
         resampler = av.AudioResampler(format="flt", layout="mono", rate=rate)
         parts = [
@@ -71,7 +69,15 @@ def voiced(recording: Path, t: F64) -> np.ndarray:
             for frame in container.decode(audio=0)
             for out in resampler.resample(frame)
         ]
-    sound = np.concatenate(parts)
+    return np.concatenate(parts)
+
+
+def voiced(recording: Path, t: F64) -> np.ndarray:
+    """Return whether there is voiced sound at each time, by probabilistic YIN."""
+    import librosa
+
+    rate = 16_000
+    sound = soundtrack(recording, rate)
     _, flag, _ = librosa.pyin(sound, fmin=65, fmax=500, sr=rate, frame_length=1024, hop_length=160)
     bright = librosa.effects.preemphasis(sound)
     power = librosa.feature.rms(y=bright, frame_length=1024, hop_length=160)[0]

@@ -2,34 +2,19 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
 from cuesense import config
-
-if TYPE_CHECKING:
-    from types import ModuleType
-
-BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
+from cuesense.cues.voice import HOP_S
+from validation import f0
 
 pytestmark = pytest.mark.real_data
 
 
-@pytest.fixture(scope="module")
-def f0() -> Iterator[ModuleType]:
-    sys.path.insert(0, str(BENCHMARKS))
-    from validation import f0
-
-    yield f0
-    sys.path.remove(str(BENCHMARKS))
-
-
-def test_the_score_knows_false_missed_and_gross(f0: ModuleType) -> None:
+def test_the_score_knows_false_missed_and_gross() -> None:
     truth = np.array([0.0, 0.0, 100.0, 100.0, 200.0])
     one = f0.Utterance("rl000", "rl", np.zeros(1, np.float32), 16_000, truth)
     voiced = np.array([True, False, False, True, True])
@@ -41,13 +26,13 @@ def test_the_score_knows_false_missed_and_gross(f0: ModuleType) -> None:
     assert scores.right_percent(i) == pytest.approx(100 / 3)
 
 
-def test_hops_are_put_on_other_times_by_straight_lines(f0: ModuleType) -> None:
+def test_hops_are_put_on_other_times_by_straight_lines() -> None:
     hops = f0.Hops(
-        np.arange(4) * f0.HOP_S,
+        np.arange(4.0, dtype=np.float64) * HOP_S,
         np.array([np.nan, 100.0, 400.0, np.nan]),
         np.array([0.1, 0.9, 0.9, 0.1]),
     )
-    times = np.array([0.25, 0.75, 1.5, 2.25, 2.75]) * f0.HOP_S
+    times = np.array([0.25, 0.75, 1.5, 2.25, 2.75]) * HOP_S
     heard = f0.at(times, hops, 0.55, 0.35)
     assert heard.voiced.tolist() == [False, True, True, True, False]
     np.testing.assert_allclose(heard.f0[1:4], [100.0, 200.0, 400.0])
@@ -59,7 +44,6 @@ def test_hops_are_put_on_other_times_by_straight_lines(f0: ModuleType) -> None:
 )
 def test_f0_and_voicing_are_right(
     real_data: Path,
-    f0: ModuleType,
     noise: str,
     snr_db: float,
     gross: float,

@@ -2,34 +2,17 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
-if TYPE_CHECKING:
-    from types import ModuleType
-
-BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
+from validation import pace
 
 pytestmark = pytest.mark.real_data
 
 
-@pytest.fixture(scope="module")
-def pace() -> Iterator[ModuleType]:
-    sys.path.insert(0, str(BENCHMARKS))
-    from validation import pace
-
-    yield pace
-    sys.path.remove(str(BENCHMARKS))
-
-
-def test_sentences_hold_about_as_many_nuclei_as_syllables(
-    real_data: Path, pace: ModuleType
-) -> None:
+def test_sentences_hold_about_as_many_nuclei_as_syllables(real_data: Path) -> None:
     spoken = pace.utterances(real_data, every=8, chosen=True)
     truth = np.array([u.truth for u in spoken], float)
     counted = np.array([u.counted for u in spoken], float)
@@ -38,9 +21,7 @@ def test_sentences_hold_about_as_many_nuclei_as_syllables(
     assert pace.correlation(counted, truth) > 0.9
 
 
-def test_one_phrase_said_fast_reads_faster_than_said_slowly(
-    real_data: Path, pace: ModuleType
-) -> None:
+def test_one_phrase_said_fast_reads_faster_than_said_slowly(real_data: Path) -> None:
     fast, slow = (
         pace.heard(pace.blocks_of(real_data / f"pace/mfa_english_{tempo}.wav"))
         for tempo in ("fast", "slow")
@@ -49,5 +30,5 @@ def test_one_phrase_said_fast_reads_faster_than_said_slowly(
 
 
 @pytest.mark.parametrize("kind", ["", "white", "pink"])
-def test_noise_holds_no_syllables(kind: str, pace: ModuleType) -> None:
+def test_noise_holds_no_syllables(kind: str) -> None:
     assert not any(cue.nucleus for cue in pace.cues_of_sound(pace.nothing(kind)))

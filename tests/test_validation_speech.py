@@ -2,29 +2,15 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
-if TYPE_CHECKING:
-    from types import ModuleType
-
-BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
+from validation import speech
+from validation.sounds import SOUNDS
 
 pytestmark = pytest.mark.real_data
-
-
-@pytest.fixture(scope="module")
-def speech() -> Iterator[ModuleType]:
-    sys.path.insert(0, str(BENCHMARKS))
-    from validation import speech
-
-    yield speech
-    sys.path.remove(str(BENCHMARKS))
 
 
 @pytest.mark.parametrize(
@@ -32,7 +18,7 @@ def speech() -> Iterator[ModuleType]:
     [("clean", np.inf, 0.97, -0.003), ("pink", 0.0, 0.94, 0.0)],
 )
 def test_speech_is_told_from_none_and_better_in_noise_than_by_the_model_alone(
-    real_data: Path, speech: ModuleType, noise: str, snr_db: float, least: float, gain: float
+    real_data: Path, noise: str, snr_db: float, least: float, gain: float
 ) -> None:
     some = list(speech.clips(real_data))[::5]
     results = speech.results_in(some, speech.Condition(noise, snr_db))
@@ -43,6 +29,6 @@ def test_speech_is_told_from_none_and_better_in_noise_than_by_the_model_alone(
 
 
 @pytest.mark.parametrize("name", ["breath", "cough", "typing", "music"])
-def test_other_sounds_are_no_speech(speech: ModuleType, name: str) -> None:
-    sound = (0.03 * speech.SOUNDS[name](10 * speech.RATE, speech.RATE, 7)).astype(np.float32)
+def test_other_sounds_are_no_speech(name: str) -> None:
+    sound = (0.03 * SOUNDS[name](10 * speech.RATE, speech.RATE, 7)).astype(np.float32)
     assert np.mean(speech.stage(sound)[1] >= 0.5) < 0.05

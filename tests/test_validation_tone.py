@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,20 +11,16 @@ import pytest
 if TYPE_CHECKING:
     from types import ModuleType
 
-BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
-
 pytestmark = pytest.mark.real_data
 
 
 @pytest.fixture(scope="module")
-def tone() -> Iterator[ModuleType]:
+def tone() -> ModuleType:
     pytest.importorskip("parselmouth", reason="a peer that only the benchmarks install")
     pytest.importorskip("opensmile", reason="a peer that only the benchmarks install")
-    sys.path.insert(0, str(BENCHMARKS))
     from validation import tone
 
-    yield tone
-    sys.path.remove(str(BENCHMARKS))
+    return tone
 
 
 def test_voice_quality_goes_with_the_peers(real_data: Path, tone: ModuleType) -> None:

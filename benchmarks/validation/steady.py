@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from cuesense.schema import EXPRESSIONS
 from cuesense.types import F64, U8
+from recordings import soundtrack
 from validation.disturbed import CHANGES
 from validation.faces import (
     Look,
@@ -145,17 +146,8 @@ def _mean(
 
 def _level(path: Path, times: Sequence[float]) -> F64:
     """Return the sound's level (dB) within 60 ms of each time."""
-    import av
-
     rate = 16_000
-    with av.open(str(path)) as container:
-        resampler = av.AudioResampler(format="flt", layout="mono", rate=rate)
-        parts = [
-            out.to_ndarray()[0]
-            for frame in container.decode(audio=0)
-            for out in resampler.resample(frame)
-        ]
-    sound = np.concatenate(parts)
+    sound = soundtrack(path, rate)
     power = [
         np.mean(sound[max(round((t - 0.06) * rate), 0) : round((t + 0.06) * rate)] ** 2)
         for t in times

@@ -8,10 +8,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final, Literal, cast
+from typing import Literal, cast
 
 from cuesense.appraisal import Profiles
-from cuesense.config import Config
+from cuesense.config import BASELINE_S, Config
 from cuesense.errors import ParameterError
 from cuesense.state.affect import PersonAffect
 from cuesense.state.ordinary import Seconds, ordinary
@@ -20,11 +20,6 @@ from cuesense.types import Sensed
 
 Wish = Literal["auto"] | tuple[float, float]
 """What the user wants: the most ordinary stretch, or this one, in s."""
-
-
-SHORTEST_S: Final = 5.0
-LONGEST_S: Final = 600.0
-"""s that a baseline may take, as `baseline.duration_s`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +68,11 @@ def wish(baseline: str | tuple[float, float], config: Config) -> Wish:
         raise ParameterError(
             f"baseline={shown!r} must be auto or START:END in seconds, such as 60:105"
         )
-    least = max(SHORTEST_S, config.baseline.min_face_s, config.baseline.min_voice_s)
-    if not least <= end - start <= LONGEST_S:
+    shortest, longest = BASELINE_S
+    least = max(shortest, config.baseline.min_face_s, config.baseline.min_voice_s)
+    if not least <= end - start <= longest:
         raise ParameterError(
-            f"baseline={shown!r} must be {least:g} to {LONGEST_S:g} s long; name another stretch"
+            f"baseline={shown!r} must be {least:g} to {longest:g} s long; name another stretch"
         )
     return start, end
 
@@ -171,7 +167,7 @@ def learn(
         what is known of A's and B's usual before.
     """
     # What ends before its baseline does, as a very short recording, is closed at its end.
-    length_s = max(SHORTEST_S, stretch.end_s - stretch.start_s)
+    length_s = max(BASELINE_S[0], stretch.end_s - stretch.start_s)
     base = {"start_s": stretch.start_s, "duration_s": length_s}
     there = Config.from_dict({**config.to_dict(), "baseline": config.to_dict()["baseline"] | base})
     people = (PersonAffect(there, known[0]), PersonAffect(there, known[1]))

@@ -14,9 +14,12 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, Final, NamedTuple, cast
 
 from cuesense.errors import ParameterError
+
+BASELINE_S: Final = (5.0, 600.0)
+"""s that a baseline takes at least and at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -481,7 +484,7 @@ _LIMITS = {
     "grid.rate_hz": _Limits(5.0, 100.0),
     "grid.lateness_s": _Limits(0.39, 10.0),  # the voice's cues come so late
     "baseline.start_s": _SIZE,
-    "baseline.duration_s": _Limits(5.0, 600.0),
+    "baseline.duration_s": _Limits(*BASELINE_S),
     "baseline.min_face_s": _SIZE,
     "baseline.min_voice_s": _SIZE,
     "turns.speech_on": _SHARE,
