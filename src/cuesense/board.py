@@ -32,7 +32,8 @@ class Board:
         Parameters
         ----------
         wake
-            called, in the posting thread, when there is something new; it must not block.
+            called, in the posting thread, when there is something new and nothing waits to be
+            taken; it must not block.
         pictures
             whether it shows pictures: they are not made for nobody.
         """
@@ -105,6 +106,7 @@ class Watcher:
 
     def _put(self, key: str | None, message: Message) -> None:
         with self._new:
+            told = bool(self._kept or self._latest)  # of what it has yet to take
             if key is not None:
                 self._latest.pop(key, None)  # the order is that of the last post
                 self._latest[key] = message
@@ -113,5 +115,5 @@ class Watcher:
             else:
                 self.lagged = True
             self._new.notify_all()
-        if self._wake is not None:
+        if self._wake is not None and not told:
             self._wake()

@@ -50,11 +50,21 @@ class Skew:
             self._sound(packet)
 
     @property
+    def seen_s(self) -> tuple[float, ...]:
+        """Times of sudden events in the picture, s: halfway between two pictures."""
+        return tuple(self._seen.times)
+
+    @property
+    def heard_s(self) -> tuple[float, ...]:
+        """Times of sudden events in the sound, s."""
+        return tuple(self._heard.times)
+
+    @property
     def pairs_s(self) -> list[float]:
         """Sound's time minus the picture's, s, of each event that was both seen and heard."""
         found = []
-        seen = tuple(self._seen.times)  # copies: others may ask while packets come
-        for t in tuple(self._heard.times):
+        seen = self.seen_s  # copies: others may ask while packets come
+        for t in self.heard_s:
             near = min(seen, key=lambda other: abs(other - t), default=math.inf)
             if abs(near - t) <= NEAR_S:
                 found.append(t - near)
@@ -77,10 +87,10 @@ class Skew:
 
     def _sound(self, block: AudioBlock) -> None:
         step = max(round(STEP_S * block.rate), 1)
-        mono = np.nan_to_num(block.samples.mean(axis=1))
-        for start in range(0, len(mono) - step + 1, step):
-            level = float(np.sqrt(np.mean(mono[start : start + step] ** 2)))
-            self._heard.push(block.t + start / block.rate, level + 1e-4)
+        whole = len(block.samples) // step * step
+        mono = np.nan_to_num(block.samples[:whole].mean(axis=1)).reshape(-1, step)
+        for i, power in enumerate(np.einsum("ij,ij->i", mono, mono).tolist()):
+            self._heard.push(block.t + i * step / block.rate, math.sqrt(power / step) + 1e-4)
 
 
 class _Jumps:
@@ -89,14 +99,19 @@ class _Jumps:
     def __init__(self) -> None:
         self.times: deque[float] = deque(maxlen=KEPT)
         self._past: deque[tuple[float, float]] = deque()
+        self._least: deque[tuple[float, float]] = deque()  # of the past: values that only rise
 
     def push(self, t: float, value: float) -> None:
-        while self._past and self._past[0][0] < t - BEFORE_S:
-            self._past.popleft()
+        for held in (self._past, self._least):
+            while held and held[0][0] < t - BEFORE_S:
+                held.popleft()
         rested = not self.times or t - self.times[-1] > APART_S
         # Most values are not even above the least of the past: those need no median.
-        if len(self._past) > 5 and rested and value > RISE * min(v for _, v in self._past):
+        if len(self._past) > 5 and rested and value > RISE * self._least[0][1]:
             usual = float(np.median([v for _, v in self._past]))
             if value > RISE * usual:
                 self.times.append(t)
         self._past.append((t, value))
+        while self._least and self._least[-1][1] >= value:
+            self._least.pop()
+        self._least.append((t, value))

@@ -130,7 +130,11 @@ class Delay:
     @property
     def p95_ms(self) -> float | None:
         """95th percentile in ms, None before the first."""
-        return round(1000 * float(np.quantile(self._seen, 0.95)), 1) if self._seen else None
+        if not self._seen:
+            return None
+        rank = math.ceil(0.95 * len(self._seen)) - 1
+        seen = np.fromiter(self._seen, np.float64, len(self._seen))
+        return round(1000 * float(np.partition(seen, rank)[rank]), 1)
 
 
 def listener_of(moment: Moment) -> Person | None:

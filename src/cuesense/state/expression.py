@@ -135,6 +135,10 @@ def head(tree: Mapping[str, Any]) -> Head:
 
 
 _TURNS: Final = ("pitch", "yaw", "roll")
+_SIGNS: Final = np.array([{"surprised": 0.0, "negative": -1.0}.get(name, 1.0) for name in CLASSES])
+"""Of the deviation of each class: + pleasant."""
+_LEAST_SHOWN: Final = 1e-9
+"""SD²; less than this no expression does (rest does nothing)."""
 
 
 @cache
@@ -194,7 +198,11 @@ class Reader:
         volume = np.log(np.diagonal(lower, axis1=1, axis2=2)).sum(axis=1)
         self._constant = head.log_share - volume
         self._members = np.array([[c == k for c in head.classes] for k in range(len(CLASSES))])
+        self._signs = _SIGNS[list(head.classes)]
+        self._rests = self._members[CLASSES.index("neutral")]
         self._usual = np.linalg.inv(usual)
+        self._means = head.mean
+        self._gain = head.spread @ np.linalg.inv(head.spread + usual)
         smile = head.mean[head.classes.index(CLASSES.index("happy"))]
         along = self._usual @ smile
         self._along = along / np.sqrt(smile @ along)
@@ -206,17 +214,22 @@ class Reader:
     def read(self, measures: F64) -> Reading:
         """Return what a face with these (smoothed) measures (k,) shows.
 
-        A class has a deviation of its own: along a smile, if the face rests or smiles; minus the
-        size of the whole deviation (Mahalanobis), if it is negative; 0 for surprise.
+        The deviation d is noise, speech and pose (covariance A) and what an expression e does
+        (mean m, covariance S), of which the posterior mean is ``z = m + S (S + A)^-1 (d - m)``.
+        So much of d as lies along z, ``max(z'A^-1 d, 0) / sqrt(z'A^-1 z)`` in SD of what is always
+        there, is the deviation if e is a smile, and minus the deviation if e is negative; at rest
+        it is what lies along a smile, and surprise has none. Expected over the expressions.
         """
         d = measures - self._median
         size = ((self._white @ d - self._mean) ** 2).sum(axis=1)
         log = self._constant - 0.5 * self._degrees * np.log1p(size / self._student)
         likely = np.exp(self._sureness * (log - log.max()))
-        p = self._members @ likely / likely.sum()
-        smile, whole = self._along @ d, np.sqrt(d @ self._usual @ d)
-        each = np.array([smile, smile, 0.0, max(smile, 0.0) - whole])
-        return Reading(p, float(p @ each))
+        likely /= likely.sum()
+        shown = self._means + self._gain @ d - np.einsum("nij,nj->ni", self._gain, self._means)
+        along = shown @ self._usual
+        most = np.sqrt(np.maximum((along * shown).sum(axis=1), _LEAST_SHOWN))
+        deviation = np.where(self._rests, self._along @ d, np.maximum(along @ d / most, 0.0))
+        return Reading(self._members @ likely, float(likely @ (self._signs * deviation)))
 
     def error(self, turn: F64, quality: float) -> float:
         """Return the standard error of the deviation of a face of known class, SD.

@@ -120,7 +120,7 @@ class Enrolment:
         if self._skipped < self._every:
             return
         self._skipped = 0
-        self._frames.append(cepstrum)
+        self._frames.append(cepstrum.copy())  # a view would keep its whole chunk in memory
         if len(self._frames) > MOST_FRAMES:
             self._frames = self._frames[::2]
             self._every *= 2
