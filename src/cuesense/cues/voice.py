@@ -203,8 +203,8 @@ class _Stretch:
     def _mark_times(self, n: int, start: float) -> None:
         """Note the times of the hops whose centre is among the next `n` samples."""
         stop = -(-(self._seen + n) * RATE // (HOP * self._rate))
-        hops = np.arange(self._timed, stop)
-        self._times += (start + hops * HOP_S - self._seen / self._rate).tolist()
+        hops = range(self._timed, stop)
+        self._times += [start + hop * HOP_S - self._seen / self._rate for hop in hops]
         self._timed = max(self._timed, stop)
 
     def _mend(self, samples: F32) -> F32:
