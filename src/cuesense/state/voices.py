@@ -214,16 +214,18 @@ class Fit:
 
         `counts` is how many of these are not left out (infinite): a number for all m, or (m,).
         """
-        logs = [_log_means(h) - np.log(n) for h, n in zip(halves, counts, strict=True)]
-        own, wide = np.stack(logs, axis=1)
+        sums = [_log_sums(h) for h in halves]
+        sizes = [np.log(n) for n in counts]
+        own = np.array([narrow - n for (narrow, _), n in zip(sums, sizes, strict=True)])
+        wide = np.array([broad - n for (_, broad), n in zip(sums, sizes, strict=True)])
         other = np.logaddexp.reduce(wide, axis=0) - np.log(len(halves))
         return np.asarray(own - other + COEFFICIENTS * np.log(OTHER_WIDTH))
 
 
-def _log_means(halves: F64) -> F64:
-    """Return ``ln sum(exp(-halves))`` of each row, and that of the wider kernel, (2, m)."""
+def _log_sums(halves: F64) -> tuple[F64, F64]:
+    """Return ``ln sum(exp(-halves))`` of each row (m, n), and that of the wider kernel, (m,)."""
     least = halves.min(axis=1)
     away = least[:, None] - halves
-    wide = away / OTHER_WIDTH**2
-    totals = np.stack([np.exp(away).sum(axis=1), np.exp(wide).sum(axis=1)])
-    return np.asarray(np.log(totals) - np.stack([least, least / OTHER_WIDTH**2]))
+    narrow = np.log(np.exp(away).sum(axis=1)) - least
+    wide = np.log(np.exp(away / OTHER_WIDTH**2).sum(axis=1)) - least / OTHER_WIDTH**2
+    return narrow, wide
