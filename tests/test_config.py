@@ -106,7 +106,7 @@ def test_the_spread_of_a_prior_must_be_positive_its_mean_may_be_anything() -> No
 @pytest.mark.parametrize(
     ("name", "value", "other"),
     [
-        ("voice.f0_floor_hz", 800, "voice.f0_ceiling_hz=800"),
+        ("voice.f0_floor_hz", 770, "voice.f0_ceiling_hz=800"),
         ("body.nod_low_hz", 6.5, "body.nod_high_hz=6.5"),
         ("voice.voicing_off", 0.6, "voice.voicing=0.55"),
         ("turns.speech_off", 0.7, "turns.speech_on=0.6"),

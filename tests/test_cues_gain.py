@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -76,6 +78,26 @@ def test_a_level_that_was_evened_out_is_deaf_even_where_pauses_are_steady() -> N
     assert watch.evidence.deaf
     assert not watch.evidence.floor_moves
     assert "dB per semitone" in watch.note
+
+
+def monotone(cues: list[tuple[VoiceCue, int]]) -> list[tuple[VoiceCue, int]]:
+    """The same talk in a voice that tells nothing of its effort but the level."""
+    return [
+        (replace(cue, f0_hz=110.0 * (1 + speaker), spectral_tilt_db=10.0), speaker)
+        if np.isfinite(cue.f0_hz)
+        else (cue, speaker)
+        for cue, speaker in cues
+    ]
+
+
+def test_a_floor_that_loud_phrases_set_back_is_told_without_knowing_the_effort() -> None:
+    watch = watched(monotone(talk(control=0.5)))
+    assert watch.evidence.effort_spread == pytest.approx(0.0, abs=1e-6)
+    assert watch.evidence.change_level == pytest.approx(-np.sqrt(0.5), abs=0.25)
+    assert watch.evidence.floor_moves
+    assert "moves by" in watch.note
+    for room_sd in (0.0, 4.0):
+        assert not watched(monotone(talk(room_sd=room_sd))).suspected
 
 
 def test_digital_silence_in_the_pauses_and_few_phrases_tell_nothing() -> None:

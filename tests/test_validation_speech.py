@@ -26,6 +26,15 @@ def test_speech_is_told_from_none_and_better_in_noise_than_by_the_model_alone(
     ours = speech.area(results, lambda r: r.ours)(everyone)
     assert ours > least
     assert ours > gain + speech.area(results, lambda r: r.model)(everyone)
+    if noise == "clean":
+        for of in speech.EDGES.values():
+            errors = [abs(e) for r in results if r.clip.corpus != "laryngograph" for e in of(r)]
+            assert len(errors) > 8
+            assert np.median(errors) < 0.08
+
+
+def test_recorded_laughter_passes_no_more_than_it_did(real_data: Path) -> None:
+    assert speech.real_laughter(real_data) < 0.8
 
 
 @pytest.mark.parametrize("name", ["breath", "cough", "typing", "music"])

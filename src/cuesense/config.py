@@ -387,8 +387,8 @@ def _check_pairs(config: Config) -> None:
     rules = (
         (
             f"voice.f0_floor_hz={voice.f0_floor_hz:g}",
-            voice.f0_floor_hz < voice.f0_ceiling_hz,
-            f"less than voice.f0_ceiling_hz={voice.f0_ceiling_hz:g}",
+            1.05 * voice.f0_floor_hz <= voice.f0_ceiling_hz,  # the pitch model's steps are 4 %
+            f"at least 5 % less than voice.f0_ceiling_hz={voice.f0_ceiling_hz:g}",
         ),
         (
             f"body.nod_low_hz={body.nod_low_hz:g}",

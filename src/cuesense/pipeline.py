@@ -120,18 +120,20 @@ def sense(
         def learn() -> None:
             findings.end_s, findings.frames = sensing.now, sensing.frames
             findings.notes, findings.problems = sensing.notes, source.problems
-            findings.voices = sensing.voices
 
         ticks = 0
-        for packet in source.packets():
-            for sensed in sensing.push(packet):
-                if ticks % second == 0:
-                    learn()
-                ticks += 1
-                yield sensed
-        last = sensing.flush()
-        learn()
-        yield from last
+        try:
+            for packet in source.packets():
+                for sensed in sensing.push(packet):
+                    if ticks % second == 0:
+                        learn()
+                    ticks += 1
+                    yield sensed
+            last = sensing.flush()
+            learn()
+            yield from last
+        finally:
+            findings.voices = sensing.voices
 
 
 def appraise(

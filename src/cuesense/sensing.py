@@ -109,7 +109,7 @@ class Sensing:
     def notes(self) -> tuple[str, ...]:
         """What the user should know about what was sensed, so far."""
         faces = self._faces.notes if self._faces is not None else ()
-        gain = next((watch.note for watch in self._gains if watch.suspected), "")
+        gain = next(filter(None, (watch.note for watch in self._gains)), "")
         given = (*self._source.info.notes, *faces, self._attribution.note, gain)
         return tuple(note for note in given if note)
 

@@ -17,7 +17,8 @@ import numpy.typing as npt
 from cuesense import config
 from cuesense.cues import pitch, prosody, tone, voiceprint
 from cuesense.cues import speech as speaking
-from cuesense.cues.prosody import FRAME, HOP, RATE
+from cuesense.cues.prosody import FRAME, HOP
+from cuesense.cues.tracker import Tracker
 from cuesense.types import F32, F64
 
 N_MEASURES: Final = 8  # speech, F0, voicing, loudness, tilt, nucleus, HNR, CPP
@@ -35,14 +36,14 @@ class Channel:
     settings : config.Voice
     vad : SileroVAD
         Fresh.
-    stream : SwiftF0's
+    tracker : Tracker
         Fresh.
     """
 
-    def __init__(self, settings: config.Voice, vad: Any, stream: Any) -> None:
+    def __init__(self, settings: config.Voice, vad: Any, tracker: Tracker) -> None:
         self._settings = settings
         self._vad = vad
-        self._stream = stream
+        self._tracker = tracker
         self._fresh = True
         self._smoothing: F64 | None = None
         self._peaks: prosody.PeakState | None = None
@@ -74,15 +75,7 @@ class Channel:
         self._find_speech(chunk, last)
         self._find_peaks(power, last)
         self._fresh = False
-        return self._finish(*self._find_pitch(chunk, last))
-
-    def _find_pitch(self, chunk: F32, last: bool) -> tuple[F64, F64]:
-        """SwiftF0: F0 in Hz and confidence of the hops that have them now."""
-        results = [self._stream.push(chunk, RATE)]
-        if last:
-            results.append(self._stream.flush())
-        f0 = np.concatenate([r.pitch_hz for r in results])
-        return f0, np.concatenate([r.confidence for r in results])
+        return self._finish(*self._tracker.push(chunk, last=last))
 
     def _find_speech(self, chunk: F32, last: bool) -> None:
         """Silero VAD: one probability per window, put where the window before it was."""

@@ -1,10 +1,12 @@
 """Whether a microphone sets its level by itself (automatic gain control), from what it sends.
 
 Such a microphone makes a loud voice and a soft one come out alike, so that level says little about
-the speaker. Two traces give it away, phrase by phrase:
+the speaker. Three traces give it away, phrase by phrase:
 
 * *the floor moves*: what is heard in the pauses is the room times the gain. A steady room whose
   noise drops after loud phrases and comes up after soft ones is being turned down and up;
+* *the floor is set back*: from the pause before a phrase to the one after it the floor falls the
+  more, the louder the phrase came out, with which the room's own noise has nothing to do;
 * *the level is deaf*: people who put more effort into their voice raise its pitch and flatten its
   spectrum (Traunmüller & Eriksson 2000, doi:10.1121/1.429414), and grow louder by about 1 dB per
   semitone. A level that does not follow has been evened out, by the microphone or afterwards.
@@ -52,6 +54,8 @@ FLOOR_SLOPE: Final = -0.15
 """dB of floor per dB of voice above the floor: an ideal gain control has -1, none 0."""
 FLOOR_DOUBT: Final = 1.3
 """Standard errors by which floor and effort must go against each other (one in ten by chance)."""
+CHANGE_DOUBT: Final = 2.0
+"""The same for the floor's change and the level, on which nothing else has a say (one in 40)."""
 
 
 class Evidence(NamedTuple):
@@ -71,6 +75,10 @@ class Evidence(NamedTuple):
         dB of floor per dB by which the phrase before stood above it.
     floor_effort
         correlation of the floor with the effort of the phrase before.
+    change_db
+        1.4826 MAD of the floor's change from before a phrase to after it, dB.
+    change_level
+        correlation of that change with the phrase's level.
     """
 
     phrases: int
@@ -79,6 +87,8 @@ class Evidence(NamedTuple):
     floor_spread_db: float
     floor_slope: float
     floor_effort: float
+    change_db: float
+    change_level: float
 
     @property
     def deaf(self) -> bool:
@@ -91,13 +101,17 @@ class Evidence(NamedTuple):
 
     @property
     def floor_moves(self) -> bool:
-        """Whether the floor drops after effort."""
-        return (
-            self.phrases >= LEAST_PHRASES
-            and self.floor_spread_db >= FLOOR_SPREAD_DB
+        """Whether the floor drops after effort, or is set back by loud phrases."""
+        if self.phrases < LEAST_PHRASES:
+            return False
+        doubt = 1 / math.sqrt(self.phrases)
+        drops = (
+            self.floor_spread_db >= FLOOR_SPREAD_DB
             and self.floor_slope <= FLOOR_SLOPE
-            and self.floor_effort <= -FLOOR_DOUBT / math.sqrt(self.phrases)
+            and self.floor_effort <= -FLOOR_DOUBT * doubt
         )
+        set_back = self.change_db >= FLOOR_SPREAD_DB and self.change_level <= -CHANGE_DOUBT * doubt
+        return drops or set_back
 
 
 class _Phrase(NamedTuple):
@@ -106,6 +120,7 @@ class _Phrase(NamedTuple):
     semitones: float
     tilt_db: float
     floor_db: float
+    change_db: float  # of the floor since the pause before; NaN if there was none
 
 
 class GainWatch:
@@ -123,6 +138,7 @@ class GainWatch:
         self._least_pause = max(round(PAUSE_S / step_s), 2 * self._edge + 1)
         self._voiced: dict[int, list[tuple[float, float, float]]] = {}  # level, semitones, tilt
         self._pause: list[float] = []
+        self._floor_db = math.nan  # in the last pause
         self._phrases: deque[_Phrase] = deque(maxlen=PHRASES)
 
     def push(self, cue: VoiceCue, speaker: int | None = 0) -> None:
@@ -144,22 +160,28 @@ class GainWatch:
             return
         heard, self._voiced = self._voiced, {}
         floor = float(np.median(pause[self._edge : -self._edge]))
-        if not heard or floor <= SILENCE_DB:
+        if floor <= SILENCE_DB:
+            floor = math.nan
+        change, self._floor_db = floor - self._floor_db, floor
+        if not heard or math.isnan(floor):
             return
         speaker, voiced = max(heard.items(), key=lambda item: len(item[1]))
         if len(voiced) >= self._least_voiced:
             level, semitones, tilt = np.array(voiced, np.float64).T
             mean = 10 * math.log10(float(np.mean(10 ** (level / 10))))
             middle = float(np.median(semitones)), float(np.median(tilt))
-            self._phrases.append(_Phrase(speaker, mean, *middle, floor))
+            self._phrases.append(_Phrase(speaker, mean, *middle, floor, change))
 
     @property
     def evidence(self) -> Evidence:
         """What the last phrases show."""
         n, nan = len(self._phrases), math.nan
         if n < LEAST_PHRASES:
-            return Evidence(n, nan, nan, nan, nan, nan)
-        speaker, level, semitones, tilt, floor = np.array(self._phrases, np.float64).T
+            return Evidence(n, nan, nan, nan, nan, nan, nan, nan)
+        speaker, level, semitones, tilt, floor, change = np.array(self._phrases, np.float64).T
+        known = np.isfinite(change)
+        change_db = robust_location(change[known])[1]
+        change_level = _correlation(level[known], change[known])
         effort = semitones - TILT_SEMITONES * tilt
         spread_db = robust_location(floor)[1]
         voice = level - floor
@@ -167,9 +189,16 @@ class GainWatch:
             own = speaker == who
             for values in (level, effort, voice):
                 values[own] -= values[own].mean()
-        spread, moves = float(effort.std()), float(floor.std())
-        against = _slope(effort, floor) * spread / moves if moves > 0 else 0.0
-        return Evidence(n, _slope(effort, level), spread, spread_db, _slope(voice, floor), against)
+        return Evidence(
+            phrases=n,
+            level_slope=_slope(effort, level),
+            effort_spread=float(effort.std()),
+            floor_spread_db=spread_db,
+            floor_slope=_slope(voice, floor),
+            floor_effort=_correlation(effort, floor),
+            change_db=change_db,
+            change_level=change_level,
+        )
 
     @property
     def suspected(self) -> bool:
@@ -182,9 +211,8 @@ class GainWatch:
         """One sentence for the user; empty without suspicion."""
         evidence = self.evidence
         if evidence.floor_moves:
-            why = (
-                f"the noise in pauses moves by {evidence.floor_spread_db:.0f} dB against the voice"
-            )
+            moves = max(evidence.floor_spread_db, evidence.change_db)
+            why = f"the noise in pauses moves by {moves:.0f} dB against the voice"
         elif evidence.deaf:
             why = f"louder effort adds {evidence.level_slope:.1f} dB per semitone, usually 1"
         else:
@@ -199,3 +227,9 @@ def _slope(x: F64, y: F64) -> float:
     away = x - x.mean()
     square = float(away @ away)
     return float(away @ (y - y.mean())) / square if square > 1e-12 else 0.0
+
+
+def _correlation(x: F64, y: F64) -> float:
+    """Return Pearson's r; 0 where either does not vary."""
+    moves = float(y.std())
+    return _slope(x, y) * float(x.std()) / moves if moves > 0 else 0.0

@@ -127,7 +127,8 @@ def _peak(rows: F64, near: F64) -> tuple[F64, F64]:
     inside = np.abs(places / near[:, None] - 1) <= SEARCH
     best = np.where(inside, rows, -np.inf).argmax(axis=1)
     best = np.clip(best, 1, rows.shape[1] - 2)
-    before, top, after = (np.take_along_axis(rows, best[:, None] + i, 1)[:, 0] for i in (-1, 0, 1))
+    each = np.arange(len(best))
+    before, top, after = (rows[each, best + i] for i in (-1, 0, 1))
     bend = before - 2 * top + after
     shift = np.divide(before - after, 2 * bend, out=np.zeros(len(best)), where=bend < 0)
     shift = np.clip(shift, -0.5, 0.5)  # at the edge of the search the top may be no peak

@@ -17,6 +17,7 @@ import numpy.typing as npt
 from cuesense import config
 from cuesense.cues.channel import N_MEASURES, N_VALUES, Channel
 from cuesense.cues.prosody import HOP, RATE
+from cuesense.cues.tracker import Tracker
 from cuesense.errors import ParameterError
 from cuesense.types import F32, F64, AudioBlock, Reason, VoiceCue
 
@@ -67,7 +68,7 @@ class Voice:
         self._rate = rate
         self._ids = range(first_channel, first_channel + channels)
         self._vads = [SileroVAD(RATE) for _ in self._ids]
-        self._swift = SwiftF0(threads=1, spin=False)
+        self._network = SwiftF0(threads=1, spin=False).session
         self._stretch: _Stretch | None = None
         self._repeats = False  # whether blocks come again that were there already
         self._next_sample = math.nan  # s, when the next block is due
@@ -116,7 +117,7 @@ class Voice:
         channels = []
         for vad in self._vads:
             vad.reset()
-            channels.append(Channel(self._settings, vad, self._swift.stream(low, high)))
+            channels.append(Channel(self._settings, vad, Tracker(self._network, low, high)))
         return _Stretch(channels, self._rate)
 
     def _gap(self, until: float) -> list[VoiceCue]:
@@ -176,7 +177,8 @@ class _Stretch:
         if rate != RATE:
             # The lower quality is flat up to 6 kHz and answers sooner.
             self._soxr = ResampleStream(rate, RATE, len(channels), dtype="float32", quality="LQ")
-        self._pending: F32 = np.zeros((0, len(channels)), np.float32)
+        self._raw: F32 = np.zeros((0, len(channels)), np.float32)  # waits for the resampler
+        self._pending: F32 = np.zeros((0, len(channels)), np.float32)  # waits for a full chunk
         self._seen = 0  # samples at `rate`
         self._times: list[float] = []  # of hops whose centre was pushed but not yet returned
         self._timed = 0  # hops whose time is known
@@ -188,13 +190,11 @@ class _Stretch:
         self._mark_times(len(samples), start)
         clean = self._mend(samples)
         self._seen += len(samples)
-        return self._label(
-            self._whole_chunks(clean if self._soxr is None else self._soxr.resample_chunk(clean))
-        )
+        return self._label(self._whole_chunks(self._resampled(clean)))
 
     def finish(self) -> _Hops:
         """Analyse what is left."""
-        rest: F32 = np.zeros((0, len(self._channels)), np.float32)
+        rest = self._raw
         if self._soxr is not None:
             rest = self._soxr.resample_chunk(rest, last=True)
         parts = self._whole_chunks(rest)
@@ -203,8 +203,8 @@ class _Stretch:
     def _mark_times(self, n: int, start: float) -> None:
         """Note the times of the hops whose centre is among the next `n` samples."""
         stop = -(-(self._seen + n) * RATE // (HOP * self._rate))
-        hops = np.arange(self._timed, stop)
-        self._times += (start + hops * HOP_S - self._seen / self._rate).tolist()
+        hops = range(self._timed, stop)
+        self._times += [start + hop * HOP_S - self._seen / self._rate for hop in hops]
         self._timed = max(self._timed, stop)
 
     def _mend(self, samples: F32) -> F32:
@@ -216,6 +216,19 @@ class _Stretch:
         hops = np.rint((self._seen + at) * RATE / (self._rate * HOP)).astype(int)
         self._damaged.update(zip(hops.tolist(), channel.tolist(), strict=True))
         return np.where(bad, np.float32(0), samples)
+
+    def _resampled(self, samples: F32) -> F32:
+        """Return what there is at 16 kHz now.
+
+        Resampling is put off until it might fill a chunk: each call costs, however little it does.
+        """
+        if self._soxr is None:
+            return samples
+        self._raw = np.concatenate([self._raw, samples])
+        if len(self._raw) * RATE < (CHUNK - len(self._pending)) * self._rate:
+            return self._pending[:0]
+        raw, self._raw = self._raw, self._raw[:0]
+        return np.asarray(self._soxr.resample_chunk(raw))
 
     def _whole_chunks(self, samples: F32) -> list[F64]:
         """Add samples at 16 kHz and analyse the chunks that are full now."""

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 
 from cuesense.config import Voice
 from cuesense.cues.voice import HOP_S
@@ -175,6 +176,7 @@ class Fit:
         self._whiten = np.linalg.inv(np.linalg.cholesky(spread)).T
         self._frames = [p.cepstra @ self._whiten for p in there]
         self._norms = [0.5 * np.sum(f**2, axis=1) for f in self._frames]
+        self._counts: list[npt.ArrayLike] = [len(f) for f in self._frames]
         self._at = [seat for seat in (0, 1) if self.known[seat]]
         means = np.array([self._means(i) for i in range(len(there))])
         self._zero = means.mean(axis=0) if len(there) == 2 else means[0] - MARGIN
@@ -184,10 +186,10 @@ class Fit:
         fit = np.zeros(2)
         if any(self.known):
             x = cepstrum @ self._whiten
-            found = self._scores(self._halves(x[None]))[:, 0] - self._zero
-            best = found.max()
-            fit[self._at] = np.clip(found - best, -FIT_LIMIT, 0.0)
-            fit[self._at] += np.clip(best, -FIT_LIMIT, FIT_LIMIT)
+            found = self._scores(self._halves(x[None]), self._counts)[:, 0] - self._zero
+            best = float(found.max())
+            fit[self._at] = np.maximum(found - best, -FIT_LIMIT)
+            fit[self._at] += min(max(best, -FIT_LIMIT), FIT_LIMIT)
         return fit
 
     def _means(self, who: int) -> F64:
@@ -196,24 +198,34 @@ class Fit:
         stretch = np.arange(len(frames)) * STRETCHES // len(frames)
         some = np.arange(0, len(frames), -(-len(frames) // _SCORED))
         halves = self._halves(frames[some])
-        halves[who][stretch[some, None] == stretch] = np.inf
-        return np.asarray(self._scores(halves).mean(axis=1))
+        own = stretch[some, None] == stretch
+        halves[who][own] = np.inf
+        counts = self._counts.copy()
+        counts[who] = len(frames) - own.sum(axis=1)
+        return np.asarray(self._scores(halves, counts).mean(axis=1))
 
     def _halves(self, x: F64) -> list[F64]:
         """Return half the squared distances (m, n) of m points to each person's n frames."""
         own = 0.5 * np.sum(x**2, axis=1)[:, None]
         return [own + n - x @ f.T for n, f in zip(self._norms, self._frames, strict=True)]
 
-    def _scores(self, halves: list[F64]) -> F64:
-        """Return s (people, m) from half the squared distances to each one's frames, (m, n)."""
-        own = np.array([_log_mean(-h) for h in halves])
-        wide = np.array([_log_mean(-h / OTHER_WIDTH**2) for h in halves])
+    def _scores(self, halves: list[F64], counts: list[npt.ArrayLike]) -> F64:
+        """Return s (people, m) from half the squared distances to each one's frames, (m, n).
+
+        `counts` is how many of these are not left out (infinite): a number for all m, or (m,).
+        """
+        sums = [_log_sums(h) for h in halves]
+        sizes = [np.log(n) for n in counts]
+        own = np.array([narrow - n for (narrow, _), n in zip(sums, sizes, strict=True)])
+        wide = np.array([broad - n for (_, broad), n in zip(sums, sizes, strict=True)])
         other = np.logaddexp.reduce(wide, axis=0) - np.log(len(halves))
         return np.asarray(own - other + COEFFICIENTS * np.log(OTHER_WIDTH))
 
 
-def _log_mean(logs: F64) -> F64:
-    """Return ``ln mean(exp(logs))`` of each row; what is -inf is left out."""
-    top = logs.max(axis=1)
-    total = np.exp(logs - top[:, None]).sum(axis=1)
-    return np.asarray(top + np.log(total / np.isfinite(logs).sum(axis=1)))
+def _log_sums(halves: F64) -> tuple[F64, F64]:
+    """Return ``ln sum(exp(-halves))`` of each row (m, n), and that of the wider kernel, (m,)."""
+    least = halves.min(axis=1)
+    away = least[:, None] - halves
+    narrow = np.log(np.exp(away).sum(axis=1)) - least
+    wide = np.log(np.exp(away / OTHER_WIDTH**2).sum(axis=1)) - least / OTHER_WIDTH**2
+    return narrow, wide
