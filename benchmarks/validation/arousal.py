@@ -62,9 +62,9 @@ NOTES: Final = (
     ".898, .989, over 3 s .911 (.903 / .933), .903, .983.",
     "What is left on RAVDESS is strongly acted sadness: the actors weep, which raises pitch and "
     "level. Without it the figure is met.",
-    "In pink noise 15 dB below the neutral voice (RAVDESS 01, 02, 07, 08) the shipped cues keep .959 "
-    "of .975; those before had .966 of .962: noise, too, lowers HNR (alone .57 instead of .75). At "
-    "full weight of level it would be .970.",
+    "In pink noise 15 dB below the neutral voice (RAVDESS 01, 02, 07, 08) the shipped cues keep "
+    ".959 of .975; those before had .966 of .962: noise, too, lowers HNR (alone .57 instead of "
+    ".75). At full weight of level it would be .970.",
     "The rated clips: level goes against the ratings (rho -.37), minus tilt .80, F0 .71, minus HNR "
     ".65. Before, with level at full weight and without HNR, rho was .33. Five clips in a row are "
     "not one speaker: their median F0 goes from 94 to 212 Hz in one row.",
@@ -249,7 +249,8 @@ def rated(
 ) -> dict[str, F64]:
     """Return scores of clips whose speakers are not known, by whose usual they are compared with.
 
-    Five files in a row are probably of one source. Sexes are told by the median F0.
+    Five files in a row are probably of one source, though not of one speaker. Sexes are told by
+    the median F0.
 
     Parameters
     ----------
