@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from cuesense.config import Config
 from cuesense.schema import MEASURES, VALUE_INDEX, VALUES
@@ -75,6 +76,31 @@ def test_more_of_everything_is_arousal_and_a_smile_is_valence() -> None:
     values, _ = play(values)
     assert np.mean(column(values, "arousal")[round(90 * RATE) :]) > 1.5
     assert np.mean(column(values, "valence")[round(90 * RATE) :]) > 1.5
+
+
+@pytest.mark.parametrize(
+    ("column_name", "activated"),
+    [("f0_hz", 1.25), ("loudness_db", 0.8), ("spectral_tilt_db", -40.0), ("hnr_db", -40.0)],
+)
+def test_each_cue_of_an_activated_voice_is_arousal(column_name: str, activated: float) -> None:
+    values = rows(120)
+    values[round(80 * RATE) :, VALUE_INDEX[column_name]] *= activated
+    values, _ = play(values)
+    late = column(values, "arousal")[round(90 * RATE) :]
+    assert late.mean() > column(values, "arousal")[round(50 * RATE) : round(80 * RATE)].mean() + 0.5
+
+
+def test_level_counts_half_as_much_as_another_cue() -> None:
+    rise = []
+    for name in ("loudness_db", "spectral_tilt_db"):
+        cue = next(c for c in AROUSAL if c.column == name)
+        values = rows(120)
+        values[:, VALUE_INDEX[name]] = 0.0  # so steady that the floor is its SD
+        values[round(80 * RATE) :, VALUE_INDEX[name]] = 4 * cue.floor * np.sign(cue.weight)
+        arousal = column(play(values)[0], "arousal")
+        early, late = slice(round(50 * RATE), round(80 * RATE)), slice(round(90 * RATE), None)
+        rise.append(arousal[late].mean() - arousal[early].mean())
+    assert 0.3 < rise[0] / rise[1] < 0.75
 
 
 def test_somebody_who_comes_after_the_baseline_is_calibrated_later() -> None:

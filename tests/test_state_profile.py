@@ -48,6 +48,16 @@ def test_a_profile_survives_being_kept(learned: Profile) -> None:
     assert Profile.from_dict(kept) == learned
 
 
+def test_a_profile_from_before_a_cue_was_added_still_serves(learned: Profile) -> None:
+    kept = learned.to_dict()
+    del kept["arousal"]["cues"]["hnr_db"]
+    stage = PersonAffect(CONFIG, Profile.from_dict(kept))
+    assert stage.calibrated
+    states = play(stage, rows(60, seed=3))
+    assert np.isfinite(states[1:]).all()
+    assert set(stage.profile.arousal.cues) == set(learned.arousal.cues)
+
+
 def test_what_a_profile_lacks_is_learned_in_the_baseline(learned: Profile) -> None:
     silent = Profile(expression=learned.expression, gaze=learned.gaze)
     stage = PersonAffect(CONFIG, silent)

@@ -1,7 +1,7 @@
 """Each person's valence and arousal, as deviations from their own baseline.
 
-Arousal is the mean of the z-scores of voice (F0 in semitones, level, pace) and motion (face, head,
-body): the cues that rise with activation in every corpus that was compared. Valence is read from
+Arousal is the weighted mean of the z-scores of voice (F0 in semitones, level, spectral tilt, how
+clear it is) and motion (face, head, body). Valence is read from
 the face (`state.expression`). Cues are smoothed first and standardised afterwards, both in
 the baseline and later: the slow part of a cue carries the state, and its own slow spread is the
 measure that a state has to stand out from.
@@ -66,7 +66,7 @@ class Cue:
     family
         "voice", "face" or "body".
     weight
-        its sign is the direction.
+        its sign is the direction, its size how much the cue counts.
     floor
         smallest SD: what the cue varies by, smoothed, in a still and steady person.
     transform
@@ -82,15 +82,16 @@ class Cue:
 
 AROUSAL: tuple[Cue, ...] = (
     Cue("f0_hz", "voice", 1.0, 1.5, _semitones),
-    Cue("loudness_db", "voice", 1.0, 2.5),
+    Cue("loudness_db", "voice", 0.5, 2.5),
     Cue("spectral_tilt_db", "voice", -1.0, 2.0),
+    Cue("hnr_db", "voice", -1.0, 1.5),
     Cue("face_motion", "face", 1.0, 0.15, _log),
     Cue("head_speed", "face", 1.0, 0.15, _log),
     Cue("motion_energy", "body", 1.0, 0.25, _log),
 )
-"""Cues of arousal. Floors: what each cue varies by, smoothed, in a still and steady person."""
+"""Cues of arousal. Level counts half: distance and gain control change it too. An activated voice
+is less harmonic: rough, and gliding within a frame. No weight is fitted."""
 
-_VOICED = np.array([VALUE_INDEX["loudness_db"], VALUE_INDEX["spectral_tilt_db"]])
 GAZE = ("gaze_yaw_rad", "gaze_pitch_rad")
 
 _AROUSAL, _VALENCE = (
@@ -110,9 +111,6 @@ def usable(values: F64, face_reason: Reason) -> F64:
         values[VALUE_INDEX["face_quality"]] < LEAST_QUALITY
     ):
         row[_FACES] = np.nan
-    if not np.isfinite(values[VALUE_INDEX["f0_hz"]]):
-        # Level and tilt tell of effort in voiced sound; a fricative's are its own.
-        row[_VOICED] = np.nan
     return row
 
 

@@ -21,11 +21,16 @@ from cuesense.state.affect import AROUSAL, SHAPE, Smoothed, usable
 from cuesense.state.expression import shipped
 from cuesense.types import F64, Sensed
 
-FAMILIES: Final = (slice(0, 3), slice(3, 6), slice(6, 6 + len(SHAPE)))
+_VOICED: Final = sum(c.family == "voice" for c in AROUSAL)
+FAMILIES: Final = (
+    slice(0, _VOICED),
+    slice(_VOICED, len(AROUSAL)),
+    slice(len(AROUSAL), len(AROUSAL) + len(SHAPE)),
+)
 """Where the cues of the voice, of motion and of the face's shape are among `Seconds.cues`."""
 FLOORS: Final = np.array([*(c.floor for c in AROUSAL), *np.sqrt(np.diag(shipped().always))])
 """(k,) smallest spread of each cue: what measurement alone makes."""
-_UPWARD: Final = np.array([c.weight for c in AROUSAL])
+_UPWARD: Final = np.sign([c.weight for c in AROUSAL])
 """Direction of activation of the cues of voice and motion."""
 FAR: Final = 6.0
 """Largest deviation of one cue that counts: one glitch cannot rule."""
