@@ -82,16 +82,17 @@ class Cue:
 
 AROUSAL: tuple[Cue, ...] = (
     Cue("f0_hz", "voice", 1.0, 1.5, _semitones),
-    Cue("loudness_db", "voice", 0.5, 2.5),
+    Cue("loudness_db", "voice", 0.75, 2.5),
     Cue("spectral_tilt_db", "voice", -1.0, 2.0),
     Cue("hnr_db", "voice", -1.0, 1.5),
     Cue("face_motion", "face", 1.0, 0.15, _log),
     Cue("head_speed", "face", 1.0, 0.15, _log),
     Cue("motion_energy", "body", 1.0, 0.25, _log),
 )
-"""Cues of arousal. Level counts half: distance and gain control change it too. An activated voice
+"""Cues of arousal. Level counts less: distance and gain control change it too. An activated voice
 is less harmonic: rough, and gliding within a frame. No weight is fitted."""
 
+_TILT = VALUE_INDEX["spectral_tilt_db"]
 GAZE = ("gaze_yaw_rad", "gaze_pitch_rad")
 
 _AROUSAL, _VALENCE = (
@@ -111,6 +112,9 @@ def usable(values: F64, face_reason: Reason) -> F64:
         values[VALUE_INDEX["face_quality"]] < LEAST_QUALITY
     ):
         row[_FACES] = np.nan
+    if not np.isfinite(values[VALUE_INDEX["f0_hz"]]):
+        # Tilt tells of effort in voiced sound; a fricative's is its own.
+        row[_TILT] = np.nan
     return row
 
 
