@@ -42,10 +42,10 @@ NOTES: Final = (
     "shouts so that the voice activity model hears too few phrases (actress 06).",
     "Tried for gain control, sessions noticed of the 16 of actors 03, 06, 09 and 10 (none of their "
     "8 without control in any): a floor that drops after effort, or a level that does not follow "
-    "effort, 12; with a floor that climbs within pauses (1 dB/s, three standard errors) 13; with a "
-    "floor that loud phrases set back, as shipped, 14; with all of these 14. The other four actors, "
-    "not looked at for the third trace: 15 of 16, none of 8. What is missed are slow controls whose "
-    "floor moves by .5 dB: in the same room without control it moves by .2 dB.",
+    "effort, 12; with a floor that climbs within pauses (1 dB/s, three standard errors) 13; with "
+    "a floor that loud phrases set back, as shipped, 14; with all of these 14. Of the other four "
+    "actors, not looked at for the third trace: 15 of 16, none of 8. What is missed are slow "
+    "controls whose floor moves by .5 dB: in the same room without control it moves by .2 dB.",
     "The limits of the first two traces were chosen on the same acted sentences in another order "
     "and at another noise level, those of the third on the sessions of 03, 06, 09 and 10: "
     "optimistic.",
