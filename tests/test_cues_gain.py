@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -98,6 +99,18 @@ def test_a_floor_that_loud_phrases_set_back_is_told_without_knowing_the_effort()
     assert "moves by" in watch.note
     for room_sd in (0.0, 4.0):
         assert not watched(monotone(talk(room_sd=room_sd))).suspected
+
+
+def test_a_floor_that_is_known_in_every_other_pause_has_no_change() -> None:
+    cues, pauses = [], 0
+    for (before, _), (cue, speaker) in pairwise(talk(control=0.5)):
+        pauses += before.speech < 0.5 < cue.speech
+        gated = cue.speech < 0.5 and pauses % 2
+        cues.append((replace(cue, loudness_db=-120.0) if gated else cue, speaker))
+    evidence = watched(monotone(cues)).evidence
+    assert evidence.phrases >= LEAST_PHRASES
+    assert np.isnan(evidence.change_level)
+    assert not evidence.floor_moves
 
 
 def test_digital_silence_in_the_pauses_and_few_phrases_tell_nothing() -> None:

@@ -160,7 +160,7 @@ def suspected(samples: F32) -> str:
     return "floor" if evidence.floor_moves else "level" if evidence.deaf else ""
 
 
-def gain_sessions(data: Path, actors: int = 8) -> dict[str, list[tuple[str, str]]]:
+def gain_sessions(data: Path, actors: int = 4) -> dict[str, list[tuple[str, str]]]:
     """Return what is found, by kind of session: (speaker, finding) of each."""
     spoken: dict[str, list[Path]] = {}
     for r in recordings(data, "speech_emotion/ravdess"):

@@ -180,8 +180,10 @@ class GainWatch:
             return Evidence(n, nan, nan, nan, nan, nan, nan, nan)
         speaker, level, semitones, tilt, floor, change = np.array(self._phrases, np.float64).T
         known = np.isfinite(change)
-        change_db = robust_location(change[known])[1]
-        change_level = _correlation(level[known], change[known])
+        change_db = change_level = nan
+        if known.sum() >= LEAST_PHRASES:
+            change_db = robust_location(change)[1]
+            change_level = _correlation(level[known], change[known])
         effort = semitones - TILT_SEMITONES * tilt
         spread_db = robust_location(floor)[1]
         voice = level - floor
