@@ -34,8 +34,6 @@ Case = Literal["ordinary", "calm by nature", "third thing", "talks over", "smile
 
 MIRRORING, REGULATING, DISENGAGED = range(len(schema.MODES))
 
-SPREAD: Final = 1.1
-"""SD of a partner's true arousal and valence over many sessions, to which `reliability` refers."""
 SILENT: Final = 1.5
 """Factor of arousal's error while a person is silent: the voice is missing then."""
 TALKING: Final = 0.6
@@ -133,7 +131,7 @@ def simulate(
 
         y_arousal = nature + expressive (g h_arousal - c n - d) + own + bursts
         y_valence = nature + expressive (g h_valence + w n)     + own + bursts
-        cue       = state + baseline error + noise,  SD(noise) = SPREAD sqrt(1 / reliability² - 1)
+        cue       = state + baseline error + noise,  SD(noise) = spread sqrt(1 / reliability² - 1)
 
     Parameters
     ----------
@@ -226,7 +224,7 @@ class _Session:
         events = self.nod(answers, heard, talk, onsets)
         looks = self.look(answers | (case == "calm by nature"), talk.listener)
 
-        noise_sd = SPREAD * float(np.sqrt(1.0 / reliability**2 - 1.0))
+        noise_sd = np.multiply(family.spread, np.sqrt(1.0 / reliability**2 - 1.0))
         there = np.stack([~self.gaps(dropout), ~self.gaps(dropout)], axis=1)
         seen = {
             "t": self.dt * np.arange(self.n),
@@ -410,8 +408,8 @@ class _Session:
             start = stop
         return looks
 
-    def error(self, sd: float, talks: Bools) -> F64:
-        """Return the (n, 2) error of one person's cues; that of arousal grows in silence."""
+    def error(self, sd: F64, talks: Bools) -> F64:
+        """Return the (n, 2) error of one person's cues, of SD `sd` (2,); silence adds to it."""
         rng, family = self.rng, self.family
         drift = family.drift(rng)
         quick, slow = self.wander(family.noise_s(rng)), self.wander(family.drift_s(rng))
