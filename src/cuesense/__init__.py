@@ -6,7 +6,8 @@ The flow, one direction, one code path for recorded and live::
             -> dyad (mirroring / regulating / disengaged) -> session folder, report
 
 ``analyze`` runs a recording to its end and leaves a session folder; ``run`` yields the moments
-one by one; ``simulate`` gives a conversation of which everything is known. Importing this package loads nothing heavy.
+one by one; ``simulate`` gives a conversation of which everything is known. Importing this package
+loads nothing heavy.
 """
 
 from __future__ import annotations
