@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from cuesense.config import Synchrony
 from cuesense.dyad.synchrony import session_synchrony, windowed_correlation
@@ -111,12 +112,12 @@ def couples(path: Path) -> Iterator[str]:
     moments = np.array([_linkage(a, b) + _linkage(b, a) for a, b in pairs])
     rng = np.random.default_rng(0)
 
-    def coupling(chosen: F64) -> float:
+    def coupling(chosen: npt.NDArray[np.int64]) -> float:
         xx, xp, pp, xy, py = moments[chosen].sum(axis=0)
         return float((py * xx - xy * xp) / (xx * pp - xp * xp))
 
-    everybody = np.arange(len(pairs))
-    draws = [coupling(rng.choice(everybody, len(pairs))) for _ in range(RESAMPLES)]
+    everybody = np.arange(len(pairs), dtype=np.int64)
+    draws = [coupling(rng.integers(len(pairs), size=len(pairs))) for _ in range(RESAMPLES)]
     low, high = np.quantile(draws, [0.025, 0.975])
     yield (
         f"| {len(pairs)} couples, coupling over {LATER_S} s, SD per SD "

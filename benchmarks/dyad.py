@@ -94,7 +94,7 @@ def interval(
     """Return "value (low-high)" with a 95 % bootstrap interval over sessions."""
     rng = np.random.default_rng(0)
     values = [measure(rng.integers(sessions, size=sessions)) for _ in range(RESAMPLES)]
-    low, high = np.nanquantile(values, [0.025, 0.975])
+    low, high = np.nanquantile(values, [0.025, 0.975], method="nearest")  # some are infinite
     whole = measure(np.arange(sessions))
     return f"{whole:.{digits}f} ({low:.{digits}f}-{high:.{digits}f})"
 
@@ -220,7 +220,8 @@ def earlier(reliability: float) -> dict[str, str]:
             features, _ = extract(talk.with_partner(other), config)
             verdict = judge(features, config)
             affect = verdict.log_likelihood[:, :2].sum(axis=1)
-            fit = np.nan_to_num(np.logaddexp.reduce(affect, axis=1))
+            affect = np.where(np.isfinite(affect), affect, 0.0)
+            fit = np.logaddexp.reduce(affect, axis=1)
             nats.append(np.cumsum(fit)[[60 * 5 * 5 - 1, 60 * 5 * 10 - 1]])
             shown.append((verdict.label <= 1).mean())
     fits, shares = np.array(nats).reshape(2, EARLIER, 2), np.array(shown).reshape(2, EARLIER)
