@@ -151,7 +151,9 @@ def test_grounds_and_rival_say_why() -> None:
     verdict = Response(RATE_HZ).extend(talks()[0].seen)
     told = grounds(verdict, -1)
     assert len(told) == 3
-    assert set(told) <= set(LINKS)
+    assert set(told) <= {link.split(",")[0] for link in LINKS}
+    everything = grounds(verdict, -1, most=99)
+    assert sum(everything.values()) == pytest.approx(verdict.evidence[-1].sum())
     sizes = [abs(v) for v in told.values()]
     assert sizes == sorted(sizes, reverse=True)
     weak = dataclasses.replace(verdict, contingency=np.zeros_like(verdict.contingency))

@@ -211,10 +211,16 @@ def rival(verdict: Verdict, tick: int) -> str:
 
 
 def grounds(verdict: Verdict, tick: int, most: int = 3) -> Mapping[str, float]:
-    """Return the links that weigh most at a tick of one conversation, in nats."""
-    evidence = verdict.evidence[tick]
-    order = np.argsort(-np.abs(evidence))[:most]
-    return {LINKS[i]: float(evidence[i]) for i in order}
+    """Return the links that weigh most at a tick of one conversation, in nats.
+
+    A link is told over both bands: their weights were fitted together and share what they say.
+    """
+    total: dict[str, float] = {}
+    for link, nats in zip(LINKS, verdict.evidence[tick], strict=True):
+        name = link.split(",")[0]
+        total[name] = total.get(name, 0.0) + float(nats)
+    order = sorted(total, key=lambda name: -abs(total[name]))
+    return {name: total[name] for name in order[:most]}
 
 
 __all__ = [
