@@ -108,7 +108,8 @@ def auc(yes: F64, no: F64) -> float:
 def confusions(s: Scored) -> F64:
     """Return (sessions, 3, 3) counts, truth by stance, after the first 30 s."""
     pairs = 3 * s.mode[:, 30:] + s.stance[:, 30:].argmax(axis=-1)
-    return np.stack([np.bincount(row, minlength=9) for row in pairs]).reshape(-1, 3, 3) * 1.0
+    counts = [np.bincount(row, minlength=9) for row in pairs]
+    return np.array(counts, np.float64).reshape(-1, 3, 3)
 
 
 def macro_f1(confusion: F64) -> float:
@@ -153,6 +154,16 @@ def median_of(lists: list[list[float]]) -> Callable[[npt.NDArray[np.intp]], floa
     return measure
 
 
+def above(yes: F64, no: F64) -> Callable[[npt.NDArray[np.intp]], float]:
+    """Return a measure: the AUC over the sessions chosen."""
+    return lambda chosen: auc(yes[chosen], no[chosen])
+
+
+def share_of(shown: npt.NDArray[np.bool_]) -> Callable[[npt.NDArray[np.intp]], float]:
+    """Return a measure: the share of time over the sessions chosen."""
+    return lambda chosen: float(shown[chosen].mean())
+
+
 def rows(reliability: float, sessions: int) -> dict[str, str]:
     """Return the table's cells of one reliability."""
     here = talks(100 + round(100 * reliability), sessions, reliability)
@@ -169,7 +180,7 @@ def rows(reliability: float, sessions: int) -> dict[str, str]:
     for minute in (5, 10):
         at = 60 * minute - 1
         cells[f"contingency AUC after {minute} min"] = interval(
-            lambda i, at=at: auc(true.contingency[i, at], wrong.contingency[i, at]), sessions, 3
+            above(true.contingency[:, at], wrong.contingency[:, at]), sessions, 3
         )
     p = np.stack([true.contingency, wrong.contingency], axis=1)
     is_true = np.broadcast_to(np.array([1.0, 0.0])[None, :, None], p.shape)
@@ -178,10 +189,10 @@ def rows(reliability: float, sessions: int) -> dict[str, str]:
     )
     for what, shown in (("true", named[0]), ("wrong", named[1])):
         cells[f"mirroring or regulating shown, {what} partner"] = interval(
-            lambda i, shown=shown: float(shown[i].mean()), sessions
+            share_of(shown), sessions
         )
         cells[f"the same from minute 5 on, {what} partner"] = interval(
-            lambda i, shown=shown: float(shown[i, 300:].mean()), sessions
+            share_of(shown[:, 300:]), sessions
         )
     right = true.claim == true.mode
     cells["accuracy when shown"] = interval(

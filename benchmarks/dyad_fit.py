@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
@@ -65,7 +66,7 @@ def blocks(x: F64) -> Iterator[F64]:
         yield x[start : start + BLOCK]
 
 
-def links(x: F64, ticks: F64) -> F64:
+def links(x: F64, ticks: npt.NDArray[np.int64]) -> F64:
     """Return the links at some ticks: (ticks x sessions, links times the root of time, minutes)."""
     stage = Contingency(RATE_HZ)
     z = np.concatenate([stage.extend(block).z for block in blocks(x)])[ticks]
@@ -77,16 +78,14 @@ def links(x: F64, ticks: F64) -> F64:
 
 def fit_contingency() -> dict[str, object]:
     """Fit true partners against wrong ones and against listeners who answer nobody."""
-    ticks = np.arange(60 * 5, 15 * 60 * 5, 60 * 5) - 1
+    ticks = np.arange(60 * 5, 15 * 60 * 5, 60 * 5, dtype=np.int64) - 1
+    silent: tuple[tuple[int, Case], ...] = ((2, "calm by nature"), (3, "talks over"))
     ordinary = conversations(1, SESSIONS)
     answered = links(seen(ordinary), ticks)
     unanswered = np.concatenate(
         [
             *(links(seen(ordinary, k), ticks) for k in (1, 2)),
-            *(
-                links(seen(conversations(seed, UNANSWERING, case)), ticks)
-                for seed, case in ((2, "calm by nature"), (3, "talks over"))
-            ),
+            *(links(seen(conversations(seed, UNANSWERING, case)), ticks) for seed, case in silent),
         ]
     )
     x = np.concatenate((answered, unanswered))

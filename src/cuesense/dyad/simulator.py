@@ -78,13 +78,9 @@ class Conversation:
     @property
     def samples(self) -> list[DyadSample]:
         """What is seen, tick by tick, as the live estimator takes it."""
+        kinds = [bool if f.type == "bool" else float for f in fields(DyadSample)]
         return [
-            DyadSample(
-                **{
-                    f.name: bool(value) if f.type == "bool" else float(value)
-                    for f, value in zip(fields(DyadSample), row, strict=True)
-                }
-            )
+            DyadSample(**{n: k(v) for n, k, v in zip(_NAMES, kinds, row, strict=True)})  # type: ignore[arg-type]
             for row in self.seen
         ]
 
@@ -413,7 +409,7 @@ class _Session:
         rng, family = self.rng, self.family
         drift = family.drift(rng)
         quick, slow = self.wander(family.noise_s(rng)), self.wander(family.drift_s(rng))
-        error = sd * (np.sqrt(1.0 - drift) * quick + np.sqrt(drift) * slow)
+        error: F64 = sd * (np.sqrt(1.0 - drift) * quick + np.sqrt(drift) * slow)
         mean = np.sqrt(TALKING + SILENT**2 * (1.0 - TALKING))
         error[:, 0] *= np.where(talks, 1.0, SILENT) / mean
         return error
