@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 
-.PHONY: demo test check bench bench-validation bench-live soak docs samples clean
+.PHONY: demo test check bench bench-dyad bench-validation bench-live soak docs samples clean
 
 demo: $(VENV)/.core
 	$(BIN)/cuesense demo
@@ -19,6 +19,9 @@ check: $(VENV)/.test
 
 bench: $(VENV)/.bench
 	$(BIN)/python benchmarks/run.py
+
+bench-dyad: $(VENV)/.bench
+	$(BIN)/python benchmarks/dyad.py
 
 bench-validation: $(VENV)/.bench
 	$(BIN)/python benchmarks/validation/page.py

@@ -6,7 +6,8 @@ The flow, one direction, one code path for recorded and live::
             -> dyad (mirroring / regulating / disengaged) -> session folder, report
 
 ``analyze`` runs a recording to its end and leaves a session folder; ``run`` yields the moments
-one by one. Importing this package loads nothing heavy.
+one by one; ``simulate`` gives a conversation of which everything is known. Importing this package
+loads nothing heavy.
 """
 
 from __future__ import annotations
@@ -24,11 +25,21 @@ os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 if TYPE_CHECKING:
     from cuesense.capture import open_source
     from cuesense.config import Config
+    from cuesense.dyad.simulator import simulate
     from cuesense.pipeline import run
     from cuesense.session import Session, analyze
     from cuesense.types import Moment
 
-__all__ = ["Config", "CuesenseError", "Moment", "Session", "analyze", "open_source", "run"]
+__all__ = [
+    "Config",
+    "CuesenseError",
+    "Moment",
+    "Session",
+    "analyze",
+    "open_source",
+    "run",
+    "simulate",
+]
 
 _HOME = {
     "Config": "cuesense.config",
@@ -37,6 +48,7 @@ _HOME = {
     "analyze": "cuesense.session",
     "open_source": "cuesense.capture",
     "run": "cuesense.pipeline",
+    "simulate": "cuesense.dyad.simulator",
 }
 
 

@@ -61,13 +61,13 @@ class DyadSample:
     calibrated: bool
 
 
-_COLUMN: Final = {f.name: i for i, f in enumerate(fields(DyadSample))}
-_PARTNER: Final = slice(_COLUMN["partner_arousal"], _COLUMN["partner_ok"] + 1)
-_LISTENER: Final = slice(_COLUMN["listener_arousal"], _COLUMN["listener_ok"] + 1)
+COLUMN: Final = {f.name: i for i, f in enumerate(fields(DyadSample))}
+_PARTNER: Final = slice(COLUMN["partner_arousal"], COLUMN["partner_ok"] + 1)
+_LISTENER: Final = slice(COLUMN["listener_arousal"], COLUMN["listener_ok"] + 1)
 _SLOW: Final = ("listener_events", "listener_gaze_on_partner")
 _FADING: Final = (
-    *list(_COLUMN)[_PARTNER][:-1],
-    *list(_COLUMN)[_LISTENER][:-1],
+    *list(COLUMN)[_PARTNER][:-1],
+    *list(COLUMN)[_LISTENER][:-1],
     *_SLOW,
 )
 
@@ -126,8 +126,8 @@ class Carry:
 def to_array(samples: Sequence[DyadSample]) -> F64:
     """Return `samples` as (n, fields of `DyadSample`)."""
     return np.array(
-        [[getattr(s, name) for name in _COLUMN] for s in samples], dtype=np.float64
-    ).reshape(len(samples), len(_COLUMN))
+        [[getattr(s, name) for name in COLUMN] for s in samples], dtype=np.float64
+    ).reshape(len(samples), len(COLUMN))
 
 
 def fading_mean(
@@ -236,7 +236,7 @@ def extract(x: F64, config: Dyad, carry: Carry | None = None) -> tuple[Features,
     fade: dict[str, F64] = {}
     fading = []
     for name, state in zip(_FADING, carry.fading, strict=True):
-        column = x[:, _COLUMN[name]]
+        column = x[:, COLUMN[name]]
         if name.endswith("speaking_prob"):
             column = np.nan_to_num(column)
             share = 0.0
@@ -249,12 +249,12 @@ def extract(x: F64, config: Dyad, carry: Carry | None = None) -> tuple[Features,
         return np.stack([fade[f"{who}_arousal"], fade[f"{who}_valence"]], axis=1)
 
     slopes, slope_tail = _trailing(fade["partner_arousal"], n_slope, carry.slope)
-    present = x[:, [_COLUMN["partner_ok"], _COLUMN["listener_ok"]]]
+    present = x[:, [COLUMN["partner_ok"], COLUMN["listener_ok"]]]
     covers, coverage_tail = _trailing(present, n_coverage, carry.coverage)
     features = Features(
         t=x[:, 0],
         elapsed_s=x[:, 0] - carry.start,
-        calibrated=x[:, _COLUMN["calibrated"]] > 0,
+        calibrated=x[:, COLUMN["calibrated"]] > 0,
         partner=pair("partner"),
         listener=pair("listener"),
         partner_var=_noise(fade, "partner", config),

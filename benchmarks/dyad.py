@@ -1,0 +1,302 @@
+"""Stance and contingency on simulated people and on real dyads' signals: ``make bench-dyad``.
+
+The estimator was fitted on the first simulated family (``benchmarks/dyad_fit.py``); everything here
+is of the second. ``python benchmarks/dyad.py [--sessions 100] [--only simulated|real]``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+import couples
+import recordings
+import run as page_of_the_day
+from cuesense import schema
+from cuesense.config import Dyad
+from cuesense.dyad.features import extract
+from cuesense.dyad.modes import judge
+from cuesense.dyad.response import CLAIMS, Response
+from cuesense.dyad.simulator import Case, Conversation, simulate
+from cuesense.types import F64
+
+ROOT = Path(__file__).resolve().parents[1]
+RATE_HZ = 5.0
+MINUTES = 15.0
+BLOCK = 150
+STEP = 5  # ticks between those that are scored
+CAL = 0.3
+RESAMPLES = 500
+BINS = 15
+EARLIER = 30
+"""Sessions of the earlier estimator, which is slow for many."""
+CASES: tuple[Case, ...] = ("calm by nature", "third thing", "talks over", "smiles only")
+
+Codes = npt.NDArray[np.intp]
+
+
+@dataclass(frozen=True, eq=False)
+class Scored:
+    """Sessions by seconds: (sessions, n) unless said otherwise."""
+
+    mode: Codes
+    stance: F64  # (sessions, n, 3)
+    contingency: F64
+    claim: Codes
+
+
+def talks(seed: int, count: int, reliability: float, case: Case = "ordinary") -> list[Conversation]:
+    """Return sessions of the second family."""
+    return [
+        simulate(
+            rng,
+            minutes=MINUTES,
+            family="second",
+            case=case,
+            reliability=reliability,
+            baseline_sd=CAL,
+        )
+        for rng in np.random.default_rng(seed).spawn(count)
+    ]
+
+
+def judged(here: list[Conversation], partner: int = 0) -> Scored:
+    """Judge sessions, each with the partner of the session `partner` further on."""
+    there = [*here[partner:], *here[:partner]]
+    seen = np.stack(
+        [a.with_partner(b) if partner else a.seen for a, b in zip(here, there, strict=True)],
+        axis=1,
+    )
+    stage, kept = Response(RATE_HZ), []
+    for start in range(0, len(seen), BLOCK):
+        verdict = stage.extend(seen[start : start + BLOCK])
+        kept.append(
+            tuple(a[STEP - 1 :: STEP] for a in (verdict.stance, verdict.contingency, verdict.claim))
+        )
+    stance, contingency, claim = (
+        np.concatenate([block[i] for block in kept]).swapaxes(0, 1) for i in range(3)
+    )
+    mode = np.stack([c.mode[STEP - 1 :: STEP] for c in here])
+    return Scored(mode, stance, contingency, claim)
+
+
+def interval(
+    measure: Callable[[npt.NDArray[np.intp]], float], sessions: int, digits: int = 2
+) -> str:
+    """Return "value (low-high)" with a 95 % bootstrap interval over sessions."""
+    rng = np.random.default_rng(0)
+    values = [measure(rng.integers(sessions, size=sessions)) for _ in range(RESAMPLES)]
+    low, high = np.nanquantile(values, [0.025, 0.975], method="nearest")  # some are infinite
+    whole = measure(np.arange(sessions))
+    return f"{whole:.{digits}f} ({low:.{digits}f}-{high:.{digits}f})"
+
+
+def auc(yes: F64, no: F64) -> float:
+    """Return the share of pairs in which `yes` is larger."""
+    order = np.searchsorted(np.sort(no), yes, "left") + np.searchsorted(np.sort(no), yes, "right")
+    return float(order.mean() / (2 * len(no)))
+
+
+def confusions(s: Scored) -> F64:
+    """Return (sessions, 3, 3) counts, truth by stance, after the first 30 s."""
+    pairs = 3 * s.mode[:, 30:] + s.stance[:, 30:].argmax(axis=-1)
+    counts = [np.bincount(row, minlength=9) for row in pairs]
+    return np.array(counts, np.float64).reshape(-1, 3, 3)
+
+
+def macro_f1(confusion: F64) -> float:
+    """Return the mean F1 of a (3, 3) confusion."""
+    hit = np.diagonal(confusion)
+    return float(np.mean(2 * hit / np.maximum(confusion.sum(0) + confusion.sum(1), 1)))
+
+
+def ece(p: F64, right: F64) -> float:
+    """Return the expected calibration error of probabilities and what came true."""
+    found = np.minimum((p * BINS).astype(int), BINS - 1)
+    error = 0.0
+    for k in np.unique(found):
+        here = found == k
+        error += here.mean() * abs(right[here].mean() - p[here].mean())
+    return float(error)
+
+
+def delays(s: Scored, shown: npt.NDArray[np.bool_], modes: tuple[int, ...]) -> list[list[float]]:
+    """Return per session the s from each change of mode to its being `shown` (inf: never).
+
+    Changes in the first 5 minutes do not count: nothing can be shown of a contingency there.
+    """
+    out = []
+    for mode, right in zip(s.mode, shown, strict=True):
+        at = np.flatnonzero(np.diff(mode)) + 1
+        waits = []
+        for start, stop in zip(at, [*at[1:], len(mode)], strict=True):
+            if start >= 300 and mode[start] in modes:
+                hit = np.flatnonzero(right[start:stop])
+                waits.append(float(hit[0]) if len(hit) else np.inf)
+        out.append(waits)
+    return out
+
+
+def median_of(lists: list[list[float]]) -> Callable[[npt.NDArray[np.intp]], float]:
+    """Return a measure: the median over the sessions chosen."""
+
+    def measure(chosen: npt.NDArray[np.intp]) -> float:
+        return float(np.median(np.concatenate([lists[i] for i in chosen])))
+
+    return measure
+
+
+def above(yes: F64, no: F64) -> Callable[[npt.NDArray[np.intp]], float]:
+    """Return a measure: the AUC over the sessions chosen."""
+    return lambda chosen: auc(yes[chosen], no[chosen])
+
+
+def share_of(shown: npt.NDArray[np.bool_]) -> Callable[[npt.NDArray[np.intp]], float]:
+    """Return a measure: the share of time over the sessions chosen."""
+    return lambda chosen: float(shown[chosen].mean())
+
+
+def rows(reliability: float, sessions: int) -> dict[str, str]:
+    """Return the table's cells of one reliability."""
+    here = talks(100 + round(100 * reliability), sessions, reliability)
+    true, wrong = judged(here), judged(here, 1)
+    named = (true.claim <= 1, wrong.claim <= 1)
+    confusion = confusions(true)
+    top, best = true.stance.max(axis=-1), true.stance.argmax(axis=-1)
+    cells = {
+        "stance macro-F1": interval(lambda i: macro_f1(confusion[i].sum(0)), sessions),
+        "stance ECE": interval(
+            lambda i: ece(top[i, 30:].ravel(), (best == true.mode)[i, 30:].ravel()), sessions, 3
+        ),
+    }
+    for minute in (5, 10):
+        at = 60 * minute - 1
+        cells[f"contingency AUC after {minute} min"] = interval(
+            above(true.contingency[:, at], wrong.contingency[:, at]), sessions, 3
+        )
+    p = np.stack([true.contingency, wrong.contingency], axis=1)
+    is_true = np.broadcast_to(np.array([1.0, 0.0])[None, :, None], p.shape)
+    cells["contingency ECE"] = interval(
+        lambda i: ece(p[i, :, 60:].ravel(), is_true[i, :, 60:].ravel()), sessions, 3
+    )
+    for what, shown in (("true", named[0]), ("wrong", named[1])):
+        cells[f"mirroring or regulating shown, {what} partner"] = interval(
+            share_of(shown), sessions
+        )
+        cells[f"the same from minute 5 on, {what} partner"] = interval(
+            share_of(shown[:, 300:]), sessions
+        )
+    right = true.claim == true.mode
+    cells["accuracy when shown"] = interval(
+        lambda i: float(right[i][named[0][i]].mean()) if named[0][i].any() else np.nan, sessions
+    )
+    cells["s from a change to the stance, median"] = interval(
+        median_of(delays(true, best == true.mode, (0, 1, 2))), sessions, 1
+    )
+    cells["s from a change to the label, median"] = interval(
+        median_of(delays(true, right, (0, 1))), sessions, 1
+    )
+    return cells
+
+
+REACH = {
+    "stance macro-F1": ">= .82; >= .75",
+    "stance ECE": "<= .05",
+    "contingency AUC after 5 min": ">= .92; >= .75",
+    "contingency AUC after 10 min": ">= .95; >= .80",
+    "contingency ECE": "<= .05",
+    "mirroring or regulating shown, true partner": ">= 40 %",
+    "mirroring or regulating shown, wrong partner": "<= 10 %",
+    "accuracy when shown": ">= .92",
+    "s from a change to the stance, median": "<= 10",
+    "s from a change to the label, median": "<= 25",
+}
+
+
+def earlier(reliability: float) -> dict[str, str]:
+    """Return what the estimator without a contingency does on the same people."""
+    here, config = talks(100 + round(100 * reliability), EARLIER, reliability), Dyad()
+    nats, shown = [], []
+    for partner in (0, 1):
+        for i, talk in enumerate(here):
+            other = here[(i + partner) % len(here)]
+            features, _ = extract(talk.with_partner(other), config)
+            verdict = judge(features, config)
+            affect = verdict.log_likelihood[:, :2].sum(axis=1)
+            affect = np.where(np.isfinite(affect), affect, 0.0)
+            fit = np.logaddexp.reduce(affect, axis=1)
+            nats.append(np.cumsum(fit)[[60 * 5 * 5 - 1, 60 * 5 * 10 - 1]])
+            shown.append((verdict.label <= 1).mean())
+    fits, shares = np.array(nats).reshape(2, EARLIER, 2), np.array(shown).reshape(2, EARLIER)
+    return {
+        "contingency AUC after 5 min": f"{auc(fits[0, :, 0], fits[1, :, 0]):.2f}",
+        "contingency AUC after 10 min": f"{auc(fits[0, :, 1], fits[1, :, 1]):.2f}",
+        "mirroring or regulating shown, true partner": f"{shares[0].mean():.2f}",
+        "mirroring or regulating shown, wrong partner": f"{shares[1].mean():.2f}",
+    }
+
+
+def simulated(sessions: int) -> Iterator[str]:
+    """Yield the section of simulated people."""
+    yield "## Stance and contingency, simulated people"
+    yield ""
+    columns = {r: rows(r, sessions) for r in (0.9, 0.7)}
+    before = {r: earlier(r) for r in columns}
+    yield f"{sessions} sessions of {MINUTES:g} min per column, second family, baseline error {CAL}."
+    yield "Fitted on the first family. 95 % intervals over sessions. In brackets after them: the"
+    yield f"estimator without a contingency, {EARLIER} of these sessions."
+    yield ""
+    yield "| | reliability .9 | reliability .7 | reach |"
+    yield "|---|---|---|---|"
+    for name in columns[0.9]:
+        cells = [
+            cells[name] + (f" [{before[r][name]}]" if name in before[r] else "")
+            for r, cells in columns.items()
+        ]
+        yield f"| {name} | {cells[0]} | {cells[1]} | {REACH.get(name, '')} |"
+    yield ""
+    yield "Listeners who answer nobody (and one who answers smiles only), reliability .9:"
+    yield ""
+    yield "| share of time | " + " | ".join(CASES) + " |"
+    yield "|---" * (len(CASES) + 1) + "|"
+    found = [judged(talks(7 + i, sessions // 2, 0.9, case)) for i, case in enumerate(CASES)]
+    for k, name in enumerate(CLAIMS):
+        yield f"| {name} | " + " | ".join(f"{(s.claim == k).mean():.0%}" for s in found) + " |"
+    yield ""
+    yield f"Reach: calm by nature shown as {schema.MODES[1]} <= 10 % of the time."
+
+
+def main() -> None:
+    """Measure, and write the sections into the page of the day."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--sessions", type=int, default=100)
+    parser.add_argument("--only", choices=("simulated", "real"))
+    options = parser.parse_args()
+    parts: dict[str, Callable[[], Iterator[str]]] = {
+        "simulated": lambda: simulated(options.sessions),
+        "real": lambda: couples.section(recordings.folder()),
+    }
+    sections: dict[str, Any] = {}
+    for name, part in parts.items():
+        if options.only in (None, name):
+            sections[name] = []
+            for line in part():
+                print(line, flush=True)
+                sections[name].append(line)
+    target = ROOT / "benchmarks" / f"{date.today()}.md"
+    before = target.read_text(encoding="utf-8") if target.is_file() else ""
+    header = ["# Benchmark", "", *page_of_the_day.machine()]
+    target.write_text(page_of_the_day.merged(before, header, sections), encoding="utf-8")
+    print(f"written: {target.name}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,172 @@
+"""Whether what the listener does is about this partner, now: evidence, and what chance would give.
+
+Each *link* asks one question, such as whether the listener's valence follows the partner's. For
+slow series chance agrees often, so both sides are band-passed first (a quick mean minus a slow one:
+that takes out the error of the baseline, a calm or lively nature and most of the slowness), and the
+partner is delayed. With means ``<>`` that forget over `MEMORY_S` and ``T`` s of them::
+
+    z = <x y> / sqrt(<x²> <y²>) · sqrt(T / 2 τ_slow)
+
+is about normal if nobody follows anybody. Nods are asked whether they come after the partner's
+pauses more often than at other times at which the partner has the floor: their mean response
+``r`` minus that of all such times, in standard errors. Who talks when is not asked: two people
+take turns whether or not they attune.
+
+A logistic over the links gives the probability. The same links are computed with partners that are
+wrong by construction (this partner, some minutes late): they say what chance gives in this very
+session, with these people's slowness and habits.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from cuesense.dyad.features import COLUMN
+from cuesense.dyad.memory import Memory
+from cuesense.types import F64
+
+MEMORY_S: Final = 600.0
+"""s over which evidence is forgotten."""
+BANDS: Final = ((1.0, 8.0), (2.5, 25.0))
+"""s, quick and slow mean of each band."""
+LAG_S: Final = 1.2
+"""s by which the partner is delayed; the quick mean covers the lags around it."""
+PAUSE_S: Final = 0.55
+"""s; a pause is answered after about three times this."""
+LATE_S: Final = tuple(float(s) for s in np.linspace(30.0, 240.0, 12))
+"""s by which the wrong partners are late."""
+
+PAIRS: Final = (
+    ("arousal", "arousal"),
+    ("valence", "valence"),
+    ("need", "arousal"),
+    ("need", "valence"),
+    ("arousal", "nods"),
+    ("need", "nods"),
+)
+"""What of the partner's is looked for in what of the listener's."""
+
+LINKS: Final = (
+    *(f"{x} to {y}, {quick:g} s" for quick, _ in BANDS for x, y in PAIRS),
+    "pauses to nods",
+)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Links:
+    """Evidence of n ticks.
+
+    Attributes
+    ----------
+    z
+        (n, ..., `LINKS`) with the true partner.
+    wrong
+        (n, ..., `LATE_S`, `LINKS`) with each wrong one; NaN until they are there.
+    """
+
+    z: F64
+    wrong: F64
+
+
+class Contingency:
+    """Stage: what is seen of both people in, `Links` out; one conversation or many at once."""
+
+    def __init__(self, rate_hz: float) -> None:
+        self._rate = rate_hz
+        self._memory = Memory(rate_hz)
+        self._ticks = 0
+
+    def extend(self, seen: F64) -> Links:
+        """Return the evidence at each tick.
+
+        Parameters
+        ----------
+        seen
+            (n, ..., fields of `DyadSample`), the next n ticks.
+        """
+        memory = self._memory
+        memory.begin()
+        partner = self._partner(seen)
+        listener = self._listener(seen)
+        late = [memory.delay(partner, s) for s in LATE_S]
+        x = np.stack([partner, *late], axis=-2)
+        z = self._z(x, listener[..., None, :])
+        t = (self._ticks + 1.0 + np.arange(len(seen))) / self._rate
+        self._ticks += len(seen)
+        wrong = z[..., 1:, :]
+        # A wrong partner counts once it has been there for as long as its delay, at least a minute.
+        there = t[:, None] >= 60.0 + np.array(LATE_S)
+        there = there.reshape(len(t), *([1] * (wrong.ndim - 3)), len(LATE_S), 1)
+        return Links(z[..., 0, :], np.where(there, wrong, np.nan))
+
+    def _partner(self, seen: F64) -> F64:
+        """Return (n, ..., 3 per band, pause response, has the floor)."""
+        memory, bands = self._memory, []
+        arousal, valence = (seen[..., COLUMN[f"partner_{c}"]] for c in ("arousal", "valence"))
+        need = np.maximum(0.0, -memory.present(valence, 2.0, 0.15))
+        for quick, slow in BANDS:
+            for x in (arousal, valence):
+                bands.append(self._band(x, quick, slow))
+            bands.append(memory.mean(need, quick) - memory.mean(need, slow))
+        delayed = memory.delay(np.stack(bands, axis=-1), LAG_S)
+        speaks = np.nan_to_num(seen[..., COLUMN["partner_speaking_prob"]])
+        # A single tick is no pause: the middle one of three decides.
+        held = memory.delay(speaks, 1.0 / self._rate)
+        talks = (speaks + held + memory.delay(held, 1.0 / self._rate) > 1.5).astype(np.float64)
+        response = np.maximum(0.0, memory.delay(talks, 1.0 / self._rate) - talks)
+        for _ in range(3):
+            response = memory.mean(response, PAUSE_S)
+        floor = (memory.mean(talks, 3.0) > 0.3).astype(np.float64)
+        return np.concatenate((delayed, np.stack([response, floor], axis=-1)), axis=-1)
+
+    def _listener(self, seen: F64) -> F64:
+        """Return (n, ..., 3 per band, nods, may nod)."""
+        memory, bands = self._memory, []
+        nods = np.minimum(seen[..., COLUMN["listener_events"]], 1.0)
+        nods = np.nan_to_num(nods)
+        for quick, slow in BANDS:
+            for c in ("arousal", "valence"):
+                bands.append(self._band(seen[..., COLUMN[f"listener_{c}"]], quick, slow))
+            bands.append(memory.mean(nods, quick) - memory.mean(nods, slow))
+        silent = np.nan_to_num(seen[..., COLUMN["listener_speaking_prob"]]) < 0.5
+        there = seen[..., COLUMN["listener_ok"]] > 0
+        free = (silent & there).astype(np.float64)
+        return np.stack([*bands, nods, free], axis=-1)
+
+    def _band(self, x: F64, quick: float, slow: float) -> F64:
+        memory = self._memory
+        weight = memory.mean(np.isfinite(x).astype(np.float64), quick)
+        low = memory.present(x, slow, 0.02)
+        return weight * (memory.present(x, quick, 0.15) - low)
+
+    def _z(self, x: F64, y: F64) -> F64:
+        memory = self._memory
+        n = len(x)
+        t = (self._ticks + 1.0 + np.arange(n)) / self._rate
+        effective = MEMORY_S * -np.expm1(-t / MEMORY_S)
+        effective = effective.reshape(n, *([1] * (x.ndim - 2)))
+        px = [3 * b + ("arousal", "valence", "need").index(p) for b in (0, 1) for p, _ in PAIRS]
+        py = [3 * b + ("arousal", "valence", "nods").index(q) for b in (0, 1) for _, q in PAIRS]
+        xx = memory.mean(x[..., :6] ** 2, MEMORY_S)
+        yy = memory.mean(y[..., :6] ** 2, MEMORY_S)
+        xy = memory.mean(x[..., px] * y[..., py], MEMORY_S)
+        slow = np.repeat([s for _, s in BANDS], len(PAIRS))
+        scale = np.sqrt(effective[..., None] / (2.0 * slow))
+        follows = scale * xy / np.sqrt(np.maximum(xx[..., px] * yy[..., py], 1e-12))
+
+        response, nods = x[..., 6], y[..., 6]
+        free = x[..., 7] * y[..., 7]
+        sums = np.stack(
+            [free, free * response, free * response**2, free * nods, free * nods * response],
+            axis=-1,
+        )
+        w, wr, wrr, e, er = np.moveaxis(memory.mean(sums, MEMORY_S), -1, 0)
+        w = np.maximum(w, 1e-9)
+        mean = wr / w
+        variance = np.maximum(wrr / w - mean**2, 1e-9)
+        spread = np.sqrt(np.maximum(e, 1e-9) * variance / (effective * self._rate))
+        answered = np.where(e > 0, (er - e * mean) / spread, 0.0)
+        return np.concatenate((follows, answered[..., None]), axis=-1)

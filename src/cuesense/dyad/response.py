@@ -1,0 +1,237 @@
+"""What may be said of a listener: a stance and a contingency, two claims that are kept apart.
+
+A stance is what the listener does, a contingency whether it is about this partner. "mirroring" and
+"regulating" are said only where both hold. Who is calm without being shown to answer is "calm; not
+shown to be responding yet", who answers without a clear stance is "responding".
+
+The weights are in ``models/response/response.json``; the recipe is ``benchmarks/dyad_fit.py``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Final
+
+import numpy as np
+
+from cuesense import schema
+from cuesense.dyad.contingency import LATE_S, LINKS, MEMORY_S, Contingency
+from cuesense.dyad.features import DyadSample, to_array
+from cuesense.dyad.memory import Memory
+from cuesense.dyad.stance import MOMENTS, Stance
+from cuesense.errors import ParameterError
+from cuesense.resources import resource
+from cuesense.types import F64
+
+CLAIMS: Final = (
+    *schema.MODES,
+    "responding",
+    "calm; not shown to be responding yet",
+    "moved; not shown to be responding yet",
+    "unclear",
+)
+"""What may be said."""
+MIRRORING, REGULATING, DISENGAGED, RESPONDING, CALM, MOVED, UNCLEAR = range(len(CLAIMS))
+
+CLEAR: Final = 0.8
+"""Probability from which a stance, and from which a contingency, holds."""
+SETTLE_S: Final = (3.0, 10.0, 30.0)
+"""s over which the stance's log odds are averaged, besides their value now."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Weights:
+    """The fitted numbers.
+
+    Attributes
+    ----------
+    links
+        (`LINKS`,) of the links, times the root of the time in units of 300 s; with `bias` and
+        `per_min` (of the evidence's effective minutes) the log odds of a contingency.
+    moments
+        (3, `MOMENTS`) and `moments_bias` (3,): first log odds of the stances.
+    settle
+        (3, 3 + 3 x `SETTLE_S`) and `settle_bias` (3,): final log odds, of the first ones
+        now and over some time.
+    """
+
+    links: F64
+    per_min: float
+    bias: float
+    moments: F64
+    moments_bias: F64
+    settle: F64
+    settle_bias: F64
+
+
+@cache
+def weights() -> Weights:
+    """Return the weights that come with the package.
+
+    Raises
+    ------
+    ParameterError
+        if the file is of another version of the links or moments.
+    """
+    path = resource("models/response/response.json")
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    for key, names in (("links", LINKS), ("moments", MOMENTS)):
+        if found["names"][key] != list(names):
+            raise ParameterError(
+                f"{path.name} is of other {key} than this version's: install both together"
+            )
+    return Weights(
+        links=np.array(found["links"]),
+        per_min=float(found["per_min"]),
+        bias=float(found["bias"]),
+        moments=np.array(found["moments"]),
+        moments_bias=np.array(found["moments_bias"]),
+        settle=np.array(found["settle"]),
+        settle_bias=np.array(found["settle_bias"]),
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Verdict:
+    """What follows for n ticks, of one conversation or of many (the dots).
+
+    Attributes
+    ----------
+    stance
+        (n, ..., 3) probabilities of `schema.MODES`, whoever it is about.
+    contingency
+        (n, ...) probability that the listener answers this partner.
+    chance
+        (n, ..., `LATE_S`) the same with each wrong partner; NaN until they are there.
+    evidence
+        (n, ..., `LINKS`) what each link adds to the log odds of `contingency`.
+    claim
+        (n, ...) index into `CLAIMS`.
+    """
+
+    stance: F64
+    contingency: F64
+    chance: F64
+    evidence: F64
+    claim: np.ndarray[Any, np.dtype[np.intp]]
+
+
+def claims(stance: F64, contingency: F64) -> np.ndarray[Any, np.dtype[np.intp]]:
+    """Return what may be said: (n, ...) indices into `CLAIMS`.
+
+    Parameters
+    ----------
+    stance
+        (n, ..., 3) probabilities.
+    contingency
+        (n, ...) probabilities.
+    """
+    top, clear = stance.argmax(axis=-1), stance.max(axis=-1) >= CLEAR
+    about = contingency >= CLEAR
+    said: np.ndarray[Any, np.dtype[np.intp]] = np.select(
+        [
+            clear & (top == DISENGAGED),
+            clear & about,
+            about,
+            clear & (top == REGULATING),
+            clear & (top == MIRRORING),
+        ],
+        [DISENGAGED, top, RESPONDING, CALM, MOVED],
+        default=UNCLEAR,
+    )
+    return said
+
+
+class Response:
+    """Stage: samples of both people on the dyad's grid in, verdicts out."""
+
+    def __init__(self, rate_hz: float, fitted: Weights | None = None) -> None:
+        self._weights = fitted or weights()
+        self._rate = rate_hz
+        self._contingency = Contingency(rate_hz)
+        self._stance = Stance(rate_hz)
+        self._memory = Memory(rate_hz)
+        self._ticks = 0
+
+    def push(self, sample: DyadSample) -> Verdict:
+        """Return the verdict on one sample (n = 1)."""
+        return self.extend(to_array([sample]))
+
+    def samples(self, samples: Sequence[DyadSample]) -> Verdict:
+        """Return the verdicts on some samples: the same as pushing them one by one."""
+        return self.extend(to_array(samples))
+
+    def extend(self, seen: F64) -> Verdict:
+        """Return the verdicts on (n, ..., fields of `DyadSample`), the next n ticks."""
+        w = self._weights
+        links = self._contingency.extend(seen)
+        t = (self._ticks + 1.0 + np.arange(len(seen))) / self._rate
+        self._ticks += len(seen)
+        minutes = MEMORY_S * -np.expm1(-t / MEMORY_S) / 60.0
+        minutes = minutes.reshape(len(t), *([1] * (seen.ndim - 2)))
+        root = np.sqrt(minutes / 5.0)
+        evidence = links.z * w.links * root[..., None]
+        offset = w.bias + w.per_min * minutes
+        contingency = _probability(evidence.sum(axis=-1) + offset)
+        chance = _probability((links.wrong @ w.links) * root[..., None] + offset[..., None])
+        stance = self._stances(self._stance.extend(seen))
+        return Verdict(stance, contingency, chance, evidence, claims(stance, contingency))
+
+    def _stances(self, moments: F64) -> F64:
+        w, memory = self._weights, self._memory
+        memory.begin()
+        first = moments @ w.moments.T + w.moments_bias
+        over = [memory.mean(first, s) for s in SETTLE_S]
+        odds = np.concatenate((first, *over), axis=-1) @ w.settle.T + w.settle_bias
+        odds = np.exp(odds - odds.max(axis=-1, keepdims=True))
+        p: F64 = odds / odds.sum(axis=-1, keepdims=True)
+        return p
+
+
+def _probability(log_odds: F64) -> F64:
+    p: F64 = 1.0 / (1.0 + np.exp(-np.clip(log_odds, -30.0, 30.0)))
+    return p
+
+
+def rival(verdict: Verdict, tick: int) -> str:
+    """Return the strongest competing explanation at a tick of one conversation, in words."""
+    contingency, stance = float(verdict.contingency[tick]), verdict.stance[tick]
+    chance = verdict.chance[tick]
+    chance = chance[np.isfinite(chance)]
+    if contingency < CLEAR:
+        if len(chance) and float(np.mean(chance >= contingency)) >= 0.2:
+            share = f"{int(np.sum(chance >= contingency))} of {len(chance)}"
+            return f"their own manner: {share} wrong partners fit as well"
+        return "their own manner: too little has followed this partner so far"
+    order = np.argsort(stance)
+    return f"{schema.MODES[order[-2]]} ({stance[order[-2]]:.0%})"
+
+
+def grounds(verdict: Verdict, tick: int, most: int = 3) -> Mapping[str, float]:
+    """Return the links that weigh most at a tick of one conversation, in nats.
+
+    A link is told over both bands: their weights were fitted together and share what they say.
+    """
+    total: dict[str, float] = {}
+    for link, nats in zip(LINKS, verdict.evidence[tick], strict=True):
+        name = link.split(",")[0]
+        total[name] = total.get(name, 0.0) + float(nats)
+    order = sorted(total, key=lambda name: -abs(total[name]))
+    return {name: total[name] for name in order[:most]}
+
+
+__all__ = [
+    "CLAIMS",
+    "LATE_S",
+    "LINKS",
+    "Response",
+    "Verdict",
+    "Weights",
+    "claims",
+    "grounds",
+    "rival",
+    "weights",
+]
