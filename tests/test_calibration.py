@@ -16,7 +16,7 @@ from cuesense.errors import ParameterError
 from cuesense.folder import FILES
 from cuesense.pipeline import Findings, appraise, sense, settle
 from cuesense.session import keep
-from cuesense.state.affect import PersonAffect
+from cuesense.state.affect import AROUSAL, PersonAffect
 from cuesense.state.ordinary import Survey
 from cuesense.tape import Tape
 from cuesense.types import Moment, Reason, Role, Sensed
@@ -139,7 +139,7 @@ def test_a_stretch_may_end_with_the_recording(stretch: Stretch) -> None:
     for profile in calibration.learn(ticks(values), CONFIG, stretch):
         assert profile.arousal.mean is not None
         assert profile.expression is not None
-        assert len(profile.arousal.cues) == 6
+        assert len(profile.arousal.cues) == len(AROUSAL)
         assert len(profile.gaze) == 2
 
 
