@@ -201,8 +201,8 @@ class Reader:
         self._signs = _SIGNS[list(head.classes)]
         self._rests = self._members[CLASSES.index("neutral")]
         self._usual = np.linalg.inv(usual)
-        self._means = head.mean
         self._gain = head.spread @ np.linalg.inv(head.spread + usual)
+        self._start = head.mean - np.einsum("nij,nj->ni", self._gain, head.mean)
         smile = head.mean[head.classes.index(CLASSES.index("happy"))]
         along = self._usual @ smile
         self._along = along / np.sqrt(smile @ along)
@@ -225,7 +225,7 @@ class Reader:
         log = self._constant - 0.5 * self._degrees * np.log1p(size / self._student)
         likely = np.exp(self._sureness * (log - log.max()))
         likely /= likely.sum()
-        shown = self._means + self._gain @ d - np.einsum("nij,nj->ni", self._gain, self._means)
+        shown = self._start + self._gain @ d
         along = shown @ self._usual
         most = np.sqrt(np.maximum((along * shown).sum(axis=1), _LEAST_SHOWN))
         deviation = np.where(self._rests, self._along @ d, np.maximum(along @ d / most, 0.0))
