@@ -7,12 +7,8 @@ is of the second. ``python benchmarks/dyad.py [--sessions 100] [--only simulated
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import date
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -28,7 +24,6 @@ from cuesense.dyad.response import CLAIMS, Response
 from cuesense.dyad.simulator import Case, Conversation, simulate
 from cuesense.types import F64
 
-ROOT = Path(__file__).resolve().parents[1]
 RATE_HZ = 5.0
 MINUTES = 15.0
 BLOCK = 150
@@ -284,18 +279,14 @@ def main() -> None:
         "simulated": lambda: simulated(options.sessions),
         "real": lambda: couples.section(recordings.folder()),
     }
-    sections: dict[str, Any] = {}
+    sections: dict[str, list[str]] = {}
     for name, part in parts.items():
         if options.only in (None, name):
             sections[name] = []
             for line in part():
                 print(line, flush=True)
                 sections[name].append(line)
-    target = ROOT / "benchmarks" / f"{date.today()}.md"
-    before = target.read_text(encoding="utf-8") if target.is_file() else ""
-    header = ["# Benchmark", "", *page_of_the_day.machine()]
-    target.write_text(page_of_the_day.merged(before, header, sections), encoding="utf-8")
-    print(f"written: {target.name}", file=sys.stderr)
+    page_of_the_day.write(sections)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -405,12 +404,7 @@ def main() -> None:
         for line in section(options.minutes, Path(name)):
             print(line, flush=True)
             lines.append(line)
-    target = ROOT / "benchmarks" / f"{date.today()}.md"
-    earlier = target.read_text(encoding="utf-8") if target.is_file() else ""
-    header = ["# Benchmark", "", *page_of_the_day.machine()]
-    page = page_of_the_day.merged(earlier, header, {"live": lines})
-    target.write_text(page, encoding="utf-8")
-    print(f"written: {target.name}", file=sys.stderr)
+    page_of_the_day.write({"live": lines})
 
 
 if __name__ == "__main__":

@@ -118,6 +118,15 @@ def merged(earlier: str, header: list[str], sections: dict[str, list[str]]) -> s
     return "\n\n".join("\n".join(lines).strip() for lines in (header, *found.values())) + "\n"
 
 
+def write(sections: dict[str, list[str]]) -> None:
+    """Put sections into the page of the day."""
+    target = ROOT / "benchmarks" / f"{datetime.date.today()}.md"
+    earlier = target.read_text(encoding="utf-8") if target.is_file() else ""
+    page = merged(earlier, ["# Benchmark", "", *machine()], sections)
+    target.write_text(page, encoding="utf-8")
+    print(f"written: {target.name}", file=sys.stderr)
+
+
 def main() -> None:
     """Run what is asked for, and write it into the page of the day."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -140,11 +149,7 @@ def main() -> None:
                 for line in section():
                     print(line, flush=True)
                     sections[part].append(line)
-    target = ROOT / "benchmarks" / f"{datetime.date.today()}.md"
-    earlier = target.read_text(encoding="utf-8") if target.is_file() else ""
-    page = merged(earlier, ["# Benchmark", "", *machine()], sections)
-    target.write_text(page, encoding="utf-8")
-    print(f"written: {target.name}", file=sys.stderr)
+    write(sections)
 
 
 if __name__ == "__main__":
