@@ -23,10 +23,10 @@ from cuesense.dyad.modes import judge
 from cuesense.dyad.response import CLAIMS, Response
 from cuesense.dyad.simulator import Case, Conversation, simulate
 from cuesense.types import F64
+from dyad_fit import blocks, seen
 
 RATE_HZ = 5.0
 MINUTES = 15.0
-BLOCK = 150
 STEP = 5  # ticks between those that are scored
 CAL = 0.3
 RESAMPLES = 500
@@ -65,14 +65,9 @@ def talks(seed: int, count: int, reliability: float, case: Case = "ordinary") ->
 
 def judged(here: list[Conversation], partner: int = 0) -> Scored:
     """Judge sessions, each with the partner of the session `partner` further on."""
-    there = [*here[partner:], *here[:partner]]
-    seen = np.stack(
-        [a.with_partner(b) if partner else a.seen for a, b in zip(here, there, strict=True)],
-        axis=1,
-    )
     stage, kept = Response(RATE_HZ), []
-    for start in range(0, len(seen), BLOCK):
-        verdict = stage.extend(seen[start : start + BLOCK])
+    for block in blocks(seen(here, partner)):
+        verdict = stage.extend(block)
         kept.append(
             tuple(a[STEP - 1 :: STEP] for a in (verdict.stance, verdict.contingency, verdict.claim))
         )
