@@ -1,7 +1,7 @@
 """Voices from turn to turn, space given, settling: false alarms and power, on simulated talks.
 
-Whoever draws the talks knows what is in them: nothing (false alarms, nominal 5 %), or a listener who
-follows, waits or settles the other by a given amount.
+Whoever draws the talks knows what is in them: nothing (false alarms, nominal 5 %), or a listener
+who follows, waits or settles the other by a given amount.
 """
 
 from __future__ import annotations

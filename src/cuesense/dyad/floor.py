@@ -33,7 +33,6 @@ OVERLAPS: Final = ("interruption", "backchannel", "attempt", "passing")
 """What an overlap is: the floor is taken while the other talks on; a short response; a turn that
 ends before the other's does; or the two are briefly together while the floor passes."""
 RESAMPLES: Final = 999
-SHIFTS: Final = 199
 SHIFT_S: Final = 15.0
 """Least s by which one person's speech is moved against the other's."""
 FINE_S: Final = 0.1  # s, grid on which speech is moved
@@ -153,7 +152,7 @@ class Space:
     difference_s
         after minus otherwise, with its interval (waits are resampled).
     chance
-        the difference beside the same waits with the peaks at other times.
+        the difference beside the same with the peaks moved along the waits; needs 20 waits.
     after
         number of waits after a peak; `otherwise` of the others.
     longest
@@ -217,13 +216,6 @@ def space(
     starts = np.array([start for start, _ in waits])
     lengths = np.array([end - start for start, end in waits])
     peak = peaks(arousal, valence, settings)
-
-    def difference(peak: Bools) -> float:
-        flags = _after(peak, t, starts, settings.peak_s)
-        if min(flags.sum(), (~flags).sum()) < 2:
-            return float("nan")
-        return float(np.median(lengths[flags]) - np.median(lengths[~flags]))
-
     flags = _after(peak, t, starts, settings.peak_s)
     n_after, n_other = int(flags.sum()), int((~flags).sum())
     if min(n_after, n_other) < settings.peak_answers:
@@ -233,19 +225,15 @@ def space(
         nan = float("nan")
         return Space(nan, nan, UNSURE, UNKNOWN, n_after, n_other, (), reason)
     groups = lengths[flags], lengths[~flags]
-    value = difference(peak)
+    value = _difference(lengths, flags)
     drawn = [np.median(rng.choice(g, (RESAMPLES, len(g))), axis=1) for g in groups]
     low, high = np.quantile(drawn[0] - drawn[1], [0.025, 0.975])
-    # Both peaks and long waits come in clusters: moved as they are, they stay so.
-    n, least = len(t), int(np.searchsorted(t, t[0] + SHIFT_S))
-    shifts = np.unique(np.linspace(least, n - least, SHIFTS).round().astype(int))
-    moved = np.array([difference(np.roll(peak, k)) for k in shifts if n > 2 * least])
     order = sorted((w for w, flag in zip(waits, flags, strict=True) if flag), key=_length)
     return Space(
         after_s=float(np.median(groups[0])),
         otherwise_s=float(np.median(groups[1])),
         difference_s=Interval(value, float(low), float(high)),
-        chance=against(value, moved),
+        chance=against(value, _moved(lengths, flags)),
         after=n_after,
         otherwise=n_other,
         longest=tuple(sorted(order[-3:])),
@@ -267,6 +255,20 @@ def _after(peak: Bools, t: F64, at: F64, within_s: float) -> Bools:
     so_far = np.concatenate(([0], np.cumsum(peak)))
     first, last = np.searchsorted(t, at - within_s, "left"), np.searchsorted(t, at, "right")
     return so_far[last] > so_far[first]
+
+
+def _difference(lengths: F64, flags: Bools) -> float:
+    return float(np.median(lengths[flags]) - np.median(lengths[~flags]))
+
+
+def _moved(lengths: F64, flags: Bools) -> F64:
+    """Return the differences with the flags moved along the waits, forwards and backwards.
+
+    Peaks come in clusters, and so do long waits: moved as they are, they stay so, which a shuffle
+    would not allow for.
+    """
+    orders = [np.roll(f, k) for f in (flags, flags[::-1]) for k in range(len(flags))]
+    return np.array([_difference(lengths, f) for f in orders[1:]])  # the first is the truth
 
 
 def _length(span: tuple[float, float]) -> float:
