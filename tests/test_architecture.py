@@ -41,6 +41,7 @@ RANK = {
     "session": 9,
     "journal": 9,
     "doctor": 9,
+    "pooling": 10,
     "live": 10,
     "web": 11,
     "terminal": 11,

@@ -6,8 +6,8 @@ The flow, one direction, one code path for recorded and live::
             -> dyad (mirroring / regulating / disengaged) -> session folder, report
 
 ``analyze`` runs a recording to its end and leaves a session folder; ``run`` yields the moments
-one by one; ``simulate`` gives a conversation of which everything is known. Importing this package
-loads nothing heavy.
+one by one; ``settling_pooled`` takes several sessions together; ``simulate`` gives a conversation
+of which everything is known. Importing this package loads nothing heavy.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from cuesense.config import Config
     from cuesense.dyad.simulator import simulate
     from cuesense.pipeline import run
+    from cuesense.pooling import settling_pooled
     from cuesense.session import Session, analyze
     from cuesense.types import Moment
 
@@ -38,6 +39,7 @@ __all__ = [
     "analyze",
     "open_source",
     "run",
+    "settling_pooled",
     "simulate",
 ]
 
@@ -48,6 +50,7 @@ _HOME = {
     "analyze": "cuesense.session",
     "open_source": "cuesense.capture",
     "run": "cuesense.pipeline",
+    "settling_pooled": "cuesense.pooling",
     "simulate": "cuesense.dyad.simulator",
 }
 

@@ -1,4 +1,4 @@
-"""The command line: live, analyze, demo, report, profiles, unlock, models, config, doctor.
+"""The command line: live, analyze, demo, report, pool, profiles, unlock, models, config, doctor.
 
 Heavy modules are imported by the verb that needs them, so that ``--help`` is instant. A
 `CuesenseError` is the user's to mend: one line, exit code 2. Ctrl-C: exit code 130.
@@ -186,6 +186,15 @@ def parser() -> argparse.ArgumentParser:
         "A live session that broke off is finished first, from what it had written.",
     )
     p.add_argument("session", type=Path, help="session folder")
+
+    p = verb(
+        "pool",
+        _pool,
+        "say whether partners settled after being regulated, over several sessions",
+        "Takes each session's difference and its error together, allowing for sessions that\n"
+        "really differ. Give each recording once; sessions with too few bouts are left out.",
+    )
+    p.add_argument("session", type=Path, nargs="+", help="session folders, two or more")
 
     p = verb(
         "profiles",
@@ -502,6 +511,13 @@ def _report(options: argparse.Namespace) -> int:
         session = Session(options.session)
         write_report(session)
     print(f"Report: {session.report.resolve()}")
+    return OK
+
+
+def _pool(options: argparse.Namespace) -> int:
+    from cuesense.pooling import settling_pooled, told
+
+    print(told(settling_pooled(*options.session)))
     return OK
 
 
