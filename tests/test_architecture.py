@@ -28,6 +28,8 @@ RANK = {
     "timeline": 5,
     "profiles": 5,
     "folder": 5,
+    "windows": 6,
+    "export": 6,
     "report": 6,
     "summary": 6,
     "feedback": 6,
