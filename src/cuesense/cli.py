@@ -1,4 +1,4 @@
-"""The command line: live, analyze, demo, report, profiles, unlock, models, config, doctor.
+"""The command line: analyse or sense live, report, export, and what that needs.
 
 Heavy modules are imported by the verb that needs them, so that ``--help`` is instant. A
 `CuesenseError` is the user's to mend: one line, exit code 2. Ctrl-C: exit code 130.
@@ -186,6 +186,40 @@ def parser() -> argparse.ArgumentParser:
         "A live session that broke off is finished first, from what it had written.",
     )
     p.add_argument("session", type=Path, help="session folder")
+
+    p = verb(
+        "export",
+        _export,
+        "write a session in formats of the field",
+        "Formats: csv, csv-wide, parquet, elan, textgrid, bids, rttm, functionals, xdf.\n"
+        "Each gets a folder of its own. docs/formats.md says what is in it.",
+    )
+    p.add_argument("session", type=Path, help="session folder")
+    p.add_argument(
+        "--format", action="append", default=[], metavar="NAME", help="what to write; any number"
+    )
+    p.add_argument(
+        "--columns",
+        action="append",
+        default=[],
+        metavar="A,B,…",
+        help="only these columns of the timeline and the states (default: all)",
+    )
+    p.add_argument(
+        "-o", "--out", type=Path, metavar="DIR", help="folder (default: SESSION.export here)"
+    )
+    p.add_argument("--overwrite", action="store_true", help="replace what was exported before")
+    p.add_argument("-q", "--quiet", action="store_true", help="no progress, only the result")
+
+    p = verb(
+        "schema",
+        _schema,
+        "print the data dictionary: every column of every table",
+        "Name, unit, range, meaning, source, and how a missing value is coded.",
+    )
+    form = p.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="as JSON, with the words columns hold")
+    form.add_argument("--csv", action="store_true", help="as CSV")
 
     p = verb(
         "profiles",
@@ -502,6 +536,53 @@ def _report(options: argparse.Namespace) -> int:
         session = Session(options.session)
         write_report(session)
     print(f"Report: {session.report.resolve()}")
+    return OK
+
+
+def _export(options: argparse.Namespace) -> int:
+    from cuesense.export import export
+    from cuesense.session import Session
+
+    def tell(name: str) -> None:
+        print(f"writing {name} …", file=sys.stderr, flush=True)
+
+    places = export(
+        Session(options.session),
+        options.format,
+        options.out,
+        columns=[c.strip() for text in options.columns for c in text.split(",") if c.strip()],
+        overwrite=options.overwrite,
+        progress=None if options.quiet else tell,
+    )
+    for name, folder in places.items():
+        print(f"{name}: {folder.resolve()}")
+    return OK
+
+
+def _schema(options: argparse.Namespace) -> int:
+    from cuesense.export import dictionary
+
+    if options.json or options.csv:
+        print(dictionary.to_json() if options.json else dictionary.to_csv(), end="")
+        return OK
+    from rich.console import Console
+    from rich.table import Table
+
+    # A table that is piped is not cut to a terminal's width.
+    console = Console(width=None if sys.stdout.isatty() else 160)
+    for name in dictionary.TABLES:
+        table = Table("name", "unit", "range", "meaning", "source", "missing", title=name)
+        for c in dictionary.entries():
+            if c["table"] == name:
+                table.add_row(
+                    c["name"],
+                    c["unit"],
+                    dictionary.limits(c),
+                    c["meaning"],
+                    c["source"],
+                    c["missing"],
+                )
+        console.print(table)
     return OK
 
 

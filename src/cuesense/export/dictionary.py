@@ -45,6 +45,14 @@ def missing(column: schema.Column) -> str:
     return f"NaN; why: {column.reason}" if column.reason else "NaN"
 
 
+def limits(entry: dict[str, Any]) -> str:
+    """Return the range of an entry's values in words; empty if it has none."""
+    low, high = entry["low"], entry["high"]
+    if low is None and high is None:
+        return ""
+    return f"{'-∞' if low is None else f'{low:.4g}'} … {'∞' if high is None else f'{high:.4g}'}"
+
+
 def to_json() -> str:
     """Return the dictionary as JSON, with the words that text columns hold."""
     content = {

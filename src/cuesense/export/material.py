@@ -130,12 +130,14 @@ class Material:
         return tuple(c for c in self.columns(table) if c.name not in _KEYS)
 
     def groups(self, table: Name) -> Iterator[pa.Table]:
-        """Yield the rows of a table some minutes at a time, as they are stored."""
+        """Yield the rows of a table some minutes at a time, as they are stored; once if none."""
         import pyarrow as pa
         import pyarrow.parquet as pq
 
         with _reading(self.session.path), pq.ParquetFile(self._table(table).path) as file:
             names = [c.name for c in self.columns(table)]
+            if not file.metadata.num_rows:
+                yield file.read(names).select(names)
             for batch in file.iter_batches(6000, columns=names):
                 yield pa.Table.from_batches([batch]).select(names)
 

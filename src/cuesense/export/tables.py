@@ -43,10 +43,12 @@ def write_wide(material: Material, folder: Path) -> None:
 
 
 def write_parquet(material: Material, folder: Path) -> None:
-    """Write the three tables as Parquet; types and missing values (NaN) are those of the session.
+    """Write the three tables as Parquet, each column of the type that the session has it in.
 
-    Each field's metadata hold its unit, meaning, range, source and the column of its reasons; the
-    tables' hold the provenance (key ``cuesense``).
+    A missing value is null, not NaN: queries leave nulls out, while one NaN makes a mean NaN (and
+    DuckDB 2.0 drops ``where not isnan(x)`` on Parquet). Each field's metadata hold its unit,
+    meaning, range, source and the column of its reasons; the tables' hold the provenance (key
+    ``cuesense``).
     """
     import pyarrow.parquet as pq
 
@@ -81,7 +83,16 @@ def _described(rows: pa.Table, columns: dict[str, schema.Column], note: dict[str
         about |= {k: repr(float(v)) for k, v in limits.items() if v is not None}
         return field.with_metadata({k: v for k, v in about.items() if v})
 
-    return rows.cast(pa.schema([described(f) for f in rows.schema], metadata=note))
+    layout = pa.schema([described(f) for f in rows.schema], metadata=note)
+    return pa.table([_with_nulls(column) for column in rows.columns], schema=layout)
+
+
+def _with_nulls(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    import pyarrow as pa
+
+    if not pa.types.is_floating(column.type):
+        return column
+    return pa.chunked_array([pa.array(column.to_numpy(), column.type, from_pandas=True)])
 
 
 def plain(rows: pa.Table) -> pa.Table:
@@ -91,8 +102,7 @@ def plain(rows: pa.Table) -> pa.Table:
     def plainly(name: str, column: pa.ChunkedArray) -> pa.ChunkedArray:
         if not pa.types.is_floating(column.type) or name in ("t", "t_end"):
             return column
-        values = column.to_numpy().astype(np.float32)
-        return pa.chunked_array([pa.array(values, pa.float32(), from_pandas=True)])
+        return _with_nulls(column.cast(pa.float32(), safe=False))
 
     return pa.table({n: plainly(n, rows.column(n)) for n in rows.column_names})
 
