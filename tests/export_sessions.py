@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 import report_sessions
-from cuesense import Session, schema
+from cuesense import Config, Session, schema
 from cuesense.timeline import arrow_schema
 
 RATE_HZ, STATE_HZ = 25, 5
@@ -32,6 +32,7 @@ def write(
     pq.write_table(state, folder / "state.parquet", compression="zstd")
     pq.write_table(_events(rng, duration_s), folder / "events.parquet")
     meta = report_sessions.meta(duration_s, state)
+    meta["config"] = Config().to_dict()
     meta["source"]["paths"] = list(names or ("talk.mp4",))
     (folder / "session.json").write_text(json.dumps(meta), encoding="utf-8")
     return Session(folder)

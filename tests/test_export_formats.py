@@ -102,17 +102,21 @@ def test_wide_csv(session: Session, tmp_path: Path) -> None:
     same(there[[f"dyad_{c}" for c in EVIDENCE]], state[EVIDENCE])
 
 
+def query(text: str) -> float:
+    (row,) = duckdb.connect().execute(text).fetchall()
+    return float(row[0])
+
+
 def test_parquet(session: Session, tmp_path: Path) -> None:
     folder = session.to_parquet(tmp_path)
     for name in ("timeline", "state", "events"):
         expected = getattr(session, name).to_pandas()
         path = folder / f"{name}.parquet"
         pd.testing.assert_frame_equal(pd.read_parquet(path), expected)
-        assert duckdb.sql(f"select count(*) from '{path}'").fetchall() == [(len(expected),)]
+        assert query(f"select count(*) from '{path}'") == len(expected)
         assert polars.read_parquet(path).columns == list(expected.columns)
-    query = f"select avg(arousal) from '{folder / 'timeline.parquet'}'"
-    mean = session.timeline.to_pandas()["arousal"].mean()
-    assert duckdb.sql(query).fetchall()[0][0] == pytest.approx(mean)
+    mean = query(f"select avg(arousal) from '{folder / 'timeline.parquet'}'")
+    assert mean == pytest.approx(session.timeline.to_pandas()["arousal"].mean())
     layout = pq.read_schema(folder / "timeline.parquet")
     assert layout.field("f0_hz").metadata[b"unit"] == b"Hz"
     assert layout.field("f0_hz").metadata[b"reason"] == b"voice_reason"

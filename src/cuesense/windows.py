@@ -15,7 +15,7 @@ import numpy as np
 from cuesense import schema
 from cuesense.errors import ParameterError
 from cuesense.timeline import Table
-from cuesense.types import F64
+from cuesense.types import PEOPLE, F64
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,12 +23,13 @@ if TYPE_CHECKING:
 
 def _mean(t: F64, x: F64, n: F64) -> F64:
     total = np.nansum(x, axis=0)
-    return np.divide(total, n, out=np.full(x.shape[1], np.nan), where=n > 0)
+    return np.asarray(np.divide(total, n, out=np.full(x.shape[1], np.nan), where=n > 0))
 
 
 def _sd(t: F64, x: F64, n: F64) -> F64:
     squares = np.nansum((x - _mean(t, x, n)) ** 2, axis=0)
-    return np.sqrt(np.divide(squares, n - 1, out=np.full(x.shape[1], np.nan), where=n > 1))
+    variance = np.divide(squares, n - 1, out=np.full(x.shape[1], np.nan), where=n > 1)
+    return np.asarray(np.sqrt(variance))
 
 
 def _percentile(percent: float) -> Callable[[F64, F64, F64], F64]:
@@ -52,7 +53,8 @@ def _slope(t: F64, x: F64, n: F64) -> F64:
     when = when - _mean(t, when, n)
     spread = np.nansum(when**2, axis=0)
     rise = np.nansum(when * x, axis=0)
-    return np.divide(rise, spread, out=np.full(x.shape[1], np.nan), where=spread > 0)
+    slope = np.divide(rise, spread, out=np.full(x.shape[1], np.nan), where=spread > 0)
+    return np.asarray(slope)
 
 
 def _coverage(t: F64, x: F64, n: F64) -> F64:
@@ -195,14 +197,15 @@ class Windows:
 
 def series(table: Table, columns: Sequence[str]) -> list[tuple[str, F64, F64]]:
     """Return the person ("" of a table without), times (n,) and values (n, columns) of each."""
+    import pyarrow.compute as pc
+
     if "person" not in table.columns:
         rows = table.to_arrow(["t", *columns])
         return [("", rows.column("t").to_numpy(), _matrix([rows.column(c) for c in columns]))]
     rows = table.to_arrow(["person", "t", *columns])
-    who = rows.column("person").to_numpy(zero_copy_only=False)
     found = []
-    for person in sorted(set(who.tolist())):
-        mine = rows.filter(who == person)
+    for person in PEOPLE:
+        mine = rows.filter(pc.equal(rows.column("person"), person))
         values = _matrix([mine.column(c) for c in columns])
         found.append((person, mine.column("t").to_numpy(), values))
     return found

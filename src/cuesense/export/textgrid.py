@@ -14,7 +14,7 @@ def write(material: Material, folder: Path) -> None:
 
     An interval tier has to cover the whole time; between stretches its text is empty.
     """
-    found = {}
+    found: dict[str, list[Stretch]] = {}
     for name, row in tiers(material).items():
         lasting = [s for s in row if s.t_end > s.t]
         moments = [s for s in row if s.t_end <= s.t]

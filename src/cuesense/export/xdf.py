@@ -187,7 +187,8 @@ def _tree(tag: str, **texts: str) -> ET.Element:
 
 
 def _xml(element: ET.Element) -> bytes:
-    return b'<?xml version="1.0"?>' + ET.tostring(element, encoding="utf-8", xml_declaration=False)
+    text = ET.tostring(element, encoding="unicode")
+    return f'<?xml version="1.0"?>{text}'.encode()
 
 
 def _chunk(file: BinaryIO, tag: int, content: bytes) -> None:
