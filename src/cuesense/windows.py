@@ -15,7 +15,7 @@ import numpy as np
 from cuesense import schema
 from cuesense.errors import ParameterError
 from cuesense.timeline import Table
-from cuesense.types import PEOPLE, F64
+from cuesense.types import F64, PEOPLE
 
 if TYPE_CHECKING:
     import pandas as pd
