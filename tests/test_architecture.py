@@ -29,6 +29,8 @@ RANK = {
     "profiles": 5,
     "folder": 5,
     "windows": 6,
+    "series": 6,
+    "importers": 6,
     "export": 6,
     "report": 6,
     "summary": 6,
@@ -123,4 +125,4 @@ def test_public_names_resolve() -> None:
 
     for name in cuesense.__all__:
         assert getattr(cuesense, name) is not None
-    assert len(cuesense.__all__) <= 12
+    assert len(cuesense.__all__) <= 15

@@ -29,6 +29,7 @@ from cuesense.config import Config
 from cuesense.errors import OutputError, ParameterError
 from cuesense.folder import replacing, writing
 from cuesense.pipeline import Findings, appraise, sense, settle
+from cuesense.series import Series
 from cuesense.summary import summary
 from cuesense.tape import Tape
 from cuesense.timeline import Spools, Table, batches, with_roles
@@ -54,6 +55,11 @@ class Session:
     ----------
     path
         its folder.
+
+    Attributes
+    ----------
+    started
+        when the session's time 0 was (UTC), if the recording says; cameras need not be right.
 
     Raises
     ------
@@ -85,9 +91,11 @@ class Session:
                 f"{str(self.path)!r} has schema {version_read!r}, this version reads "
                 f"{schema.VERSION!r}; analyse the recording again"
             )
-        self.timeline = Table(self.path / "timeline.parquet")
-        self.state = Table(self.path / "state.parquet")
-        self.events = Table(self.path / "events.parquet")
+        began = self.meta.get("source", {}).get("started")
+        self.started = datetime.fromisoformat(began) if began else None
+        self.timeline = Table(self.path / "timeline.parquet", self.started)
+        self.state = Table(self.path / "state.parquet", self.started)
+        self.events = Table(self.path / "events.parquet", self.started)
 
     @property
     def report(self) -> Path:
@@ -154,6 +162,31 @@ class Session:
     def to_xdf(self, out: str | Path | None = None, **options: Any) -> Path:
         """Write an XDF file; see `export`."""
         return self.export("xdf", out=out, **options)["xdf"]
+
+    def series(self, column: str, person: str = "") -> Series:
+        """Return a column of one person, or without a person of the states, as a `Series`.
+
+        Raises
+        ------
+        ParameterError
+            If there is no such column of numbers, or no such person.
+        """
+        table = self.timeline if person else self.state
+        if person not in ("", *PEOPLE):
+            raise ParameterError(
+                f"person={person!r} must be one of {', '.join(PEOPLE)}, or left out"
+            )
+        layout = schema.TIMELINE if person else schema.STATE
+        if column not in {c.name for c in layout if c.kind == "float"}:
+            raise ParameterError(
+                f"column={column!r} is no column of numbers of the {table.path.stem}"
+            )
+        name = f"{person} {column} of {self.path.name}".strip()
+        if person:
+            found = table.of(person, ["t", column])
+            return Series(found["t"], found[column], name)
+        rows = table.to_arrow(["t", column])
+        return Series(rows.column("t").to_numpy(), rows.column(column).to_numpy(), name)
 
     def window(
         self, length_s: float, step: float | None = None, table: str = "timeline"
@@ -382,6 +415,7 @@ def describe(
             "rate": info.rate,
             "channels": info.channels,
             "offset_s": info.offset_s,
+            "started": info.started or None,
             "frames": findings.frames,
             "notes": info.notes,
             "problems": findings.problems,

@@ -21,8 +21,9 @@ _TYPE: Final = "cue"
 def write(material: Material, folder: Path) -> None:
     """Write ``<name>.eaf``: one tier per row of `tiers`, times in ms.
 
-    The recording is linked by its file name: ELAN looks for it beside the annotation file and
-    asks where it is not. Nothing lasts less than 1 ms there, so moments are given 1 ms.
+    The recording, of two the one that starts first, is linked by its file name: ELAN looks for it
+    beside the annotation file and asks where it is not. Nothing lasts less than 1 ms there, so
+    moments are given 1 ms.
     """
     found = tiers(material)
     root = ET.Element(
@@ -36,15 +37,16 @@ def write(material: Material, folder: Path) -> None:
         },
     )
     header = ET.SubElement(root, "HEADER", {"MEDIA_FILE": "", "TIME_UNITS": "milliseconds"})
-    for i, name in enumerate(material.media):
+    # ELAN plays a recording from its own time 0 or from later, never from before its start: of
+    # two recordings the one that starts later could only be linked at a wrong time.
+    offset = material.meta["source"]["offset_s"]
+    linked = [n for n, later in zip(material.media, (-offset, offset), strict=False) if later <= 0]
+    for name in linked:
         about = {
             "MEDIA_URL": f"./{name}",
             "RELATIVE_MEDIA_URL": f"./{name}",
             "MIME_TYPE": mimetypes.guess_type(name)[0] or "video/*",
         }
-        offset = round(material.meta["source"]["offset_s"] * 1000) if i else 0
-        if offset < 0:
-            about["TIME_ORIGIN"] = str(-offset)
         ET.SubElement(header, "MEDIA_DESCRIPTOR", about)
     properties = {
         "lastUsedAnnotationId": sum(map(len, found.values())),
