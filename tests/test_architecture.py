@@ -31,6 +31,7 @@ RANK = {
     "windows": 6,
     "series": 6,
     "importers": 6,
+    "lsl": 7,
     "export": 6,
     "report": 6,
     "summary": 6,
@@ -53,7 +54,7 @@ RANK = {
     "__init__": 13,
 }
 # May read the clock and run threads: the edges of a live session. `cli` and `terminal` print.
-CLOCKED = {"cli", "terminal", "live", "web", "board", "recording"}
+CLOCKED = {"cli", "terminal", "live", "web", "board", "recording", "lsl"}
 EDGES = {
     "cues/face_worker.py",
     "capture/live.py",

@@ -161,10 +161,10 @@ def test_functionals_of_little() -> None:
     x = np.array([[1.0, np.nan], [np.nan, np.nan], [5.0, 2.0], [np.nan, np.nan]])
     found = functionals(t, x, np.array([[0.0, 4.0], [8.0, 9.0]]))
     assert list(found) == list(FUNCTIONALS)
-    np.testing.assert_allclose(found["mean"], [[3, 2], [np.nan] * 2])
-    np.testing.assert_allclose(found["sd"], [[np.sqrt(8), np.nan], [np.nan] * 2])
-    np.testing.assert_allclose(found["p50"], [[3, 2], [np.nan] * 2])
-    np.testing.assert_allclose(found["slope"], [[2, np.nan], [np.nan] * 2])
+    np.testing.assert_allclose(found["mean"], [[3.0, 2.0], [np.nan, np.nan]])
+    np.testing.assert_allclose(found["sd"], [[np.sqrt(8), np.nan], [np.nan, np.nan]])
+    np.testing.assert_allclose(found["p50"], [[3.0, 2.0], [np.nan, np.nan]])
+    np.testing.assert_allclose(found["slope"], [[2.0, np.nan], [np.nan, np.nan]])
     np.testing.assert_allclose(found["coverage"], [[0.5, 0.25], [0, 0]])
 
 
@@ -255,8 +255,8 @@ def test_opensmile(tmp_path: Path) -> None:
 @pytest.mark.parametrize("between", ["\t", "  ", ",", ";"])
 def test_rmea(tmp_path: Path, head: str, between: str) -> None:
     path = tmp_path / "100_01.txt"
-    rows = [[1, 2, 3], [4, 5, 6], [7, "NA", 9]]
-    text = "\n".join(between.join(map(str, row)) for row in rows) + "\n"
+    rows = ["1 2 3", "4 5 6", "7 NA 9"]
+    text = "\n".join(row.replace(" ", between) for row in rows) + "\n"
     path.write_text(head.replace(" ", between) + text, encoding="utf-8")
     found = read_rmea(path, rate_hz=25, columns=[[1], [2, 3]])
     np.testing.assert_array_equal(found["s1"].values, [1, 4, 7])
@@ -303,9 +303,9 @@ def test_tables_as_data_frames(session: Session) -> None:
     frame = session.timeline.to_pandas(["arousal"], index="seconds")
     np.testing.assert_array_equal(frame.index, plain["t"])
     np.testing.assert_array_equal(frame["arousal"], plain["arousal"])
-    frame = session.timeline.to_polars(["t", "arousal", "face_reason"])
-    assert frame.columns == ["t", "arousal", "face_reason"]
-    np.testing.assert_array_equal(frame["arousal"].to_numpy(), plain["arousal"])
+    polars = session.timeline.to_polars(["t", "arousal", "face_reason"])
+    assert polars.columns == ["t", "arousal", "face_reason"]
+    np.testing.assert_array_equal(polars["arousal"].to_numpy(), plain["arousal"])
     with pytest.raises(ParameterError, match="needs to know when the recording was made"):
         session.timeline.to_pandas(index="time")
     with pytest.raises(ParameterError, match="index='ms' must be one of seconds, time"):
@@ -321,6 +321,7 @@ def test_tables_by_date_and_time(session: Session, tmp_path: Path) -> None:
     frame = Session(folder).state.to_pandas(index="time")
     assert frame.index[0] == pd.Timestamp("2024-05-01 10:00:00.25", tz="UTC")
     assert frame.index[1] == pd.Timestamp("2024-05-01 10:00:00.45", tz="UTC")
+    assert isinstance(frame.index, pd.DatetimeIndex)
     assert str(frame.index.tz) == "UTC"
 
 

@@ -15,7 +15,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -124,6 +124,11 @@ def parser() -> argparse.ArgumentParser:
         f"{PASSPHRASE} is set; see 'cuesense unlock')",
     )
     _profile_options(p)
+    p.add_argument(
+        "--lsl",
+        action="store_true",
+        help="also offer the cues on the Lab Streaming Layer, to all of this network",
+    )
     p.add_argument("--config", type=Path, metavar="TOML", help="settings; see 'cuesense config'")
     view = p.add_mutually_exclusive_group()
     view.add_argument("--no-page", action="store_true", help="show it in the terminal")
@@ -336,6 +341,7 @@ def _live(options: argparse.Namespace) -> int:
     from cuesense.config import Config
     from cuesense.folder import claim
     from cuesense.live import Choice, LiveSession
+    from cuesense.lsl import Outlets
     from cuesense.session import keep
 
     config = Config.load(options.config) if options.config else Config()
@@ -357,12 +363,16 @@ def _live(options: argparse.Namespace) -> int:
         options.keep in ("sound", "both"),
         os.environ.get(PASSPHRASE) or None,
     )
-    folder = claim(options.out or Path(f"live-{datetime.now():%Y%m%d-%H%M%S}.cuesense"))
+    folder = options.out or Path(f"live-{datetime.now():%Y%m%d-%H%M%S}.cuesense")
+    outlets = Outlets(config, folder.name) if options.lsl else None
+    folder = claim(folder)
     try:
-        with feed:
+        with feed, outlets or nullcontext():
             # With a page or a terminal there are people to ask; without, to start it is the word.
             decided = choice if options.headless else None
-            session = LiveSession(feed, folder, config, decided, given)
+            session = LiveSession(
+                feed, folder, config, decided, given, outlets.push if outlets else None
+            )
             if options.headless:
                 _stream(session)
             else:

@@ -203,7 +203,7 @@ def series(table: Table, columns: Sequence[str]) -> list[tuple[str, F64, F64]]:
         rows = table.to_arrow(["t", *columns])
         return [("", rows.column("t").to_numpy(), _matrix([rows.column(c) for c in columns]))]
     rows = table.to_arrow(["person", "t", *columns])
-    found = []
+    found: list[tuple[str, F64, F64]] = []
     for person in PEOPLE:
         mine = rows.filter(pc.equal(rows.column("person"), person))
         values = _matrix([mine.column(c) for c in columns])

@@ -14,7 +14,6 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 from typing import Final, Literal, Protocol, Self
 
 from cuesense.capture import Health, SourceInfo
@@ -130,9 +129,6 @@ class LiveSource:
             fps=tuple(p.fps or math.nan for p in self._pictures),
             rate=tuple(s.rate for s in self._sounds),
             channels=tuple(s.channels for s in self._sounds),
-            started=(datetime.now(UTC) - timedelta(seconds=self.clock() - self.started)).isoformat(
-                timespec="milliseconds"
-            ),
         )
 
     @property

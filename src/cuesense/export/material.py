@@ -15,7 +15,7 @@ import numpy as np
 from cuesense import schema
 from cuesense.errors import OutputError, ParameterError
 from cuesense.timeline import Table
-from cuesense.types import F64, Event
+from cuesense.types import F64, Event, Role
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -211,7 +211,7 @@ class Material:
 
         if (table, column) in self._codes:
             return self._codes[table, column]
-        words = {"": None, **dict.fromkeys(_vocabulary(column))}
+        words = {"": None, **dict.fromkeys(vocabulary(column))}
         found = pc.unique(self.read(table, column).column(column)).to_pylist()
         words |= dict.fromkeys(sorted(w for w in found if w not in words))
         self._codes[table, column] = {word: i for i, word in enumerate(words)}
@@ -240,10 +240,12 @@ def _reading(path: Path) -> Iterator[None]:
 
 
 @cache
-def _vocabulary(column: str) -> tuple[str, ...]:
+def vocabulary(column: str) -> tuple[str, ...]:
     """Return the words that the schema knows for a text column."""
     if column in schema.REASONS:
         return tuple(schema.MISSING)
+    if column == "role":
+        return tuple(map(str, Role))
     return schema.LABELS if column == "label" else ()
 
 

@@ -7,6 +7,7 @@ clock offset is 0; it is written all the same, since readers fit a line through 
 from __future__ import annotations
 
 import struct
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
 from xml.etree import ElementTree as ET
@@ -129,49 +130,55 @@ def header(material: Material, table: Name, name: str) -> ET.Element:
     """Return the header of a stream of numbers: its channels with units and meanings."""
     columns = material.values(table)
     rate = f"{material.rate_hz(table):.15g}"
-    info = _header(material, name, "cues", len(columns), "float32", rate)
-    channels = info.find("desc/channels")
-    assert channels is not None
+    codes = {c.name: material.codes(table, c.name) for c in columns if c.kind == "text"}
+    return _header(material, name, "cues", described(columns, codes), "float32", rate)
+
+
+def described(
+    columns: Sequence[schema.Column], codes: Mapping[str, Mapping[str, int]]
+) -> ET.Element:
+    """Return the description of channels: label, unit, meaning, and what numbers stand for.
+
+    Parameters
+    ----------
+    columns
+        A channel each.
+    codes
+        The numbers of words, of each column of words that is sent as numbers.
+    """
+    channels = ET.Element("channels")
     for c in columns:
-        text = c.kind == "text"
-        channel = _tree("channel", label=c.name, unit="code" if text else c.unit, type=c.source)
-        ET.SubElement(channel, "meaning").text = c.meaning
+        unit = "code" if c.name in codes else c.unit
+        channel = _tree("channel", label=c.name, unit=unit, type=c.source, meaning=c.meaning)
         if c.reason:
             ET.SubElement(channel, "reason").text = c.reason
-        if text:
-            codes = ET.SubElement(channel, "codes")
-            for word, number in material.codes(table, c.name).items():
-                codes.append(_tree("code", value=str(number), word=word))
+        if c.name in codes:
+            listed = ET.SubElement(channel, "codes")
+            for word, number in codes[c.name].items():
+                listed.append(_tree("code", value=str(number), word=word))
         channels.append(channel)
-    return info
+    return channels
 
 
 def _events_header(material: Material) -> ET.Element:
-    info = _header(material, "events", "Markers", len(EVENTS), "string", "0")
-    channels = info.find("desc/channels")
-    assert channels is not None
-    for c in EVENTS:
-        channel = _tree("channel", label=c.name, unit=c.unit, type=c.source)
-        ET.SubElement(channel, "meaning").text = c.meaning
-        channels.append(channel)
-    return info
+    return _header(material, "events", "Markers", described(EVENTS, {}), "string", "0")
 
 
 def _header(
-    material: Material, name: str, kind: str, channels: int, form: str, rate: str
+    material: Material, name: str, kind: str, channels: ET.Element, form: str, rate: str
 ) -> ET.Element:
     info = _tree(
         "info",
         name=name,
         type=kind,
-        channel_count=str(channels),
+        channel_count=str(len(channels)),
         channel_format=form,
         nominal_srate=rate,
         source_id=f"cuesense {material.name} {name}",
         created_at="0",
     )
     desc = ET.SubElement(info, "desc")
-    ET.SubElement(desc, "channels")
+    desc.append(channels)
     source = ET.SubElement(desc, "provenance")
     for key, value in material.provenance.items():
         if isinstance(value, str):
