@@ -13,8 +13,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+import export_sessions
 from cuesense import Config, Session, schema
-from cuesense.lsl import CODES, DYAD, TIMELINE, WORDS, Outlets
+from cuesense.export.material import Material
+from cuesense.lsl import CODES, DYAD, TIMELINE, WORDS, Outlets, moments
 from cuesense.types import DyadState, Event, Moment, Person, PersonState, Reason, Role
 from media import Audio, write_media
 
@@ -146,3 +148,39 @@ def test_a_live_session_offers_what_its_folder_holds(lsl: Any, tmp_path: Path) -
     for column in ("loudness_db", "speaking", "smile", "arousal"):
         found = samples[:, labels.index(column)].astype(np.float32)
         np.testing.assert_array_equal(found, kept[column][at].astype(np.float32))
+
+
+def test_a_session_is_offered_again(lsl: Any, tmp_path: Path) -> None:
+    recording = write_media(tmp_path / "talk.m4a", None, Audio(seconds=3.0))
+    folder = tmp_path / "again.cuesense"
+    command = [sys.executable, "-m", "cuesense", "analyze", str(recording), "-q", "--lsl-replay"]
+    process = subprocess.Popen(
+        [*command, "-o", str(folder)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+    )
+    opened = inlet(lsl, "B", "again.cuesense")
+    session = Session(folder)
+    kept = session.timeline.of("B", ["t", *schema.VALUES])
+    labels = [c["label"] for c in channels(opened)]
+    samples, times = pull(opened, len(kept["t"]))
+    assert process.wait(60) == 0, process.stderr.read() if process.stderr else ""
+    if process.stderr:
+        process.stderr.close()
+    np.testing.assert_allclose(np.diff(times), 0.04, atol=0.01)
+    for column, expected in kept.items():
+        found = samples[:, labels.index(column)].astype(np.float32)
+        np.testing.assert_array_equal(found, expected.astype(np.float32))
+
+
+def test_moments_of_a_session_are_its_tables(tmp_path: Path) -> None:
+    session = export_sessions.write(tmp_path / "talk.cuesense", 8.0)
+    found = list(moments(Material(session)))
+    assert len(found) == 200
+    values = np.array([m.people[1].values for m in found])
+    kept = session.timeline.of("B", schema.VALUES)
+    np.testing.assert_array_equal(values, np.stack(list(kept.values()), axis=1))
+    states = [m.dyad for m in found if m.dyad is not None]
+    frame = session.state.to_pandas()
+    assert [d.label for d in states] == frame["label"].tolist()
+    np.testing.assert_array_equal([d.p[1] for d in states], frame["p_regulating"])
+    events = sorted(e.t for m in found for e in m.events)
+    assert events == sorted(t for t in session.events.to_pandas()["t"] if t <= found[-1].t)

@@ -91,9 +91,9 @@ def parser() -> argparse.ArgumentParser:
         _live,
         "sense a conversation live and give gentle feedback",
         "Opens a page in your browser: a short set-up, then one needle, mirroring to\n"
-        "regulating, and at most one sentence at a time. Nothing leaves this machine.\n"
-        "Camera and sound are kept only if you choose so. At the end there is a session\n"
-        "folder with a report, as after 'cuesense analyze'.",
+        "regulating, and at most one sentence at a time. Nothing leaves this machine,\n"
+        "unless you say --lsl. Camera and sound are kept only if you choose so. At the\n"
+        "end there is a session folder with a report, as after 'cuesense analyze'.",
     )
     p.add_argument(
         "--camera",
@@ -170,6 +170,11 @@ def parser() -> argparse.ArgumentParser:
     _profile_options(p)
     p.add_argument("--config", type=Path, metavar="TOML", help="settings; see 'cuesense config'")
     p.add_argument("--csv", action="store_true", help="also write the tables as CSV")
+    p.add_argument(
+        "--lsl-replay",
+        action="store_true",
+        help="then offer the cues in real time on the Lab Streaming Layer, to all of this network",
+    )
     p.add_argument("--overwrite", action="store_true", help="replace another recording's session")
     p.add_argument("-q", "--quiet", action="store_true", help="no progress, only the result")
 
@@ -331,6 +336,10 @@ def _analyze(options: argparse.Namespace) -> int:
             replace_profiles=options.replace_profile,
         )
     _tell(session)
+    if options.lsl_replay:
+        from cuesense import lsl
+
+        lsl.replay(session, lambda line: print(line, file=sys.stderr, flush=True))
     return OK
 
 

@@ -1,4 +1,4 @@
-"""Cues as they come, offered on the Lab Streaming Layer: ``cuesense live --lsl``.
+"""Cues as they come, or again, on the Lab Streaming Layer: ``--lsl`` and ``--lsl-replay``.
 
 Streams: ``cuesense A``, ``cuesense B`` and ``cuesense dyad`` (float32, NaN where missing; words are
 numbers, which the channels' description tells), ``cuesense words`` (the dyad's words as text) and
@@ -10,7 +10,7 @@ read the streams.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, Self
 from xml.etree import ElementTree as ET
 
@@ -19,9 +19,18 @@ import numpy as np
 from cuesense import schema
 from cuesense.config import Config
 from cuesense.errors import MissingExtraError
-from cuesense.export.material import vocabulary
+from cuesense.export.material import Material, Recorded, vocabulary
 from cuesense.export.xdf import described
-from cuesense.types import PEOPLE, DyadState, Event, Moment
+from cuesense.types import (
+    PEOPLE,
+    DyadState,
+    Event,
+    Moment,
+    Person,
+    PersonState,
+    Reason,
+    Role,
+)
 
 if TYPE_CHECKING:
     import pylsl
@@ -36,6 +45,10 @@ CODES: Final = {
     if c.kind == "text"
 }
 """The number of each word that the schema knows, by column; of any other it is -1."""
+WAIT_S: Final = 0.05
+LINGER_S: Final = 1.0
+_SLACK: Final = 1e-6
+"""s: times are sums of steps."""
 
 
 class Outlets:
@@ -97,6 +110,10 @@ class Outlets:
             sample = [str(getattr(event, c.name)) for c in EVENTS]
             self._outlets["events"].push_sample(sample, at + _since(event, moment.t))
 
+    def heard(self) -> bool:
+        """Return whether anybody reads any of the streams."""
+        return any(outlet.have_consumers() for outlet in self._outlets.values())
+
     def _outlet(
         self,
         stream: str,
@@ -119,6 +136,66 @@ class Outlets:
 
     def __exit__(self, *_: object) -> None:
         self._outlets.clear()  # the library closes an outlet when it is let go of
+
+
+def replay(session: Recorded, told: Callable[[str], None]) -> None:
+    """Offer a finished session in real time, from when somebody first reads one of its streams.
+
+    Parameters
+    ----------
+    session
+        The session; its folder's name is in the streams' `source_id`.
+    told
+        Called with a line for the user.
+
+    Raises
+    ------
+    MissingExtraError
+        If pylsl, or the library it needs, is not installed.
+    OutputError
+        If the session cannot be read.
+    """
+    material = Material(session)
+    with Outlets(Config.from_dict(session.meta["config"]), session.path.name) as outlets:
+        told("LSL: streams are offered; the replay begins when somebody reads one …")
+        while not outlets.heard():
+            time.sleep(WAIT_S)
+        began = time.monotonic()
+        for moment in moments(material):
+            time.sleep(max(0.0, began + moment.t - time.monotonic()))
+            outlets.push(moment, began + moment.t)
+        time.sleep(LINGER_S)  # what was sent last is still on its way
+
+
+def moments(material: Material) -> Iterator[Moment]:
+    """Yield a finished session's moments again, in the order of time."""
+    states = [_state(row) for group in material.groups("state") for row in group.to_pylist()]
+    happened = list(material.happened)
+    for group in material.people():
+        for rows in zip(*(group[p].to_pylist() for p in PEOPLE), strict=True):
+            first, second = (_person(row, p) for row, p in zip(rows, PEOPLE, strict=True))
+            events = []
+            while happened and happened[0].t <= first.t + _SLACK:
+                events.append(happened.pop(0))
+            state = None
+            while states and states[0].t <= first.t + _SLACK:
+                state = states.pop(0)
+            yield Moment(first.t, (first, second), state, events=tuple(events))
+
+
+def _person(row: Mapping[str, Any], person: Person) -> PersonState:
+    values = np.array([row.get(name, np.nan) for name in schema.VALUES], np.float64)
+    reasons = {name: Reason(row.get(name, "")) for name in schema.REASONS}
+    return PersonState(row["t"], person, Role(row["role"]), values, reasons)
+
+
+def _state(row: Mapping[str, Any]) -> DyadState:
+    own = {"t", "label", "reason", "variant", *(f"p_{m}" for m in schema.MODES)}
+    first, second, third = (row[f"p_{m}"] for m in schema.MODES)
+    evidence = {name: value for name, value in row.items() if name not in own}
+    return DyadState(
+        row["t"], row["label"], row["reason"], row["variant"], (first, second, third), evidence
+    )
 
 
 def _since(event: Event, now: float) -> float:

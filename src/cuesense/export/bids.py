@@ -156,7 +156,7 @@ def _events(material: Material, path: Path) -> None:
 
 def _cell(x: object) -> str:
     if isinstance(x, float):
-        return MISSING if x != x else f"{x:.9g}"
+        return MISSING if x != x else f"{x:.15g}"
     return re.sub(r"\s+", " ", str(x)).strip() or MISSING
 
 
