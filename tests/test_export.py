@@ -6,17 +6,20 @@ import csv
 import io
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pympi
 import pytest
 
 import export_sessions
-from cuesense import Session, cli, schema
-from cuesense.errors import OutputError, ParameterError
+from cuesense import Config, Session, cli, schema
+from cuesense.errors import MissingExtraError, OutputError, ParameterError
 from cuesense.export import FORMATS, export
 from cuesense.export.tiers import Stretch, lanes, runs
+from cuesense.lsl import Outlets
 
 
 @pytest.fixture(scope="module")
@@ -181,6 +184,28 @@ def test_nothing_happened(tmp_path: Path) -> None:
         export(made, [name], tmp_path / "out")
     assert len(pd.read_csv(tmp_path / "out" / "csv" / "timeline.csv")) == 0
     assert (tmp_path / "out" / "rttm" / "talk.rttm").read_text(encoding="utf-8") == ""
+
+
+@pytest.mark.parametrize(
+    ("offset", "linked"), [(0.0, ["a.mp4", "b.mkv"]), (2.5, ["a.mp4"]), (-2.5, ["b.mkv"])]
+)
+def test_elan_links_what_starts_with_the_session(
+    tmp_path: Path, offset: float, linked: list[str]
+) -> None:
+    made = export_sessions.write(tmp_path / "talk.cuesense", 12.0, names=("a.mp4", "b.mkv"))
+    made.meta["source"]["offset_s"] = offset
+    (path,) = made.to_elan(tmp_path / "out").glob("*.eaf")
+    media = pympi.Eaf(path).media_descriptors
+    assert [m["MEDIA_URL"] for m in media] == [f"./{name}" for name in linked]
+
+
+def test_packages_that_are_not_installed(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "polars", None)
+    with pytest.raises(MissingExtraError, match=r"pip install 'cuesense\[polars\]'"):
+        session.state.to_polars()
+    monkeypatch.setitem(sys.modules, "pylsl", None)
+    with pytest.raises(MissingExtraError, match=r"pip install 'cuesense\[lsl\]'"):
+        Outlets(Config(), "none")
 
 
 def test_the_same_session_gives_the_same_files(session: Session, tmp_path: Path) -> None:

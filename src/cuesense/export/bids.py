@@ -175,7 +175,6 @@ def _dataset(material: Material, folder: Path) -> None:
                     "Description": f"config {meta['config_hash']}, schema {meta['schema']}",
                 }
             ],
-            "SourceDatasets": [{"URL": f"sha256:{h}"} for h in meta["source"]["sha256"]],
         },
     )
     people = meta["people"]
