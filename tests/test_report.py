@@ -638,7 +638,8 @@ def test_each_track_has_a_name_a_description_and_a_table(page: Page) -> None:
     assert len(images) == len(tracks)
     assert all(a["aria-label"] for a in images)
     ids = {a["id"] for a in page.all("details") if "id" in a}
-    assert ids == {f"table-{t}" for t in ("mode", "states", "talk", "gaze", "voice", "gaps")}
+    tables = ("mode", "states", "talk", "gaze", "voice", "gaps", "chance")
+    assert ids == {f"table-{t}" for t in tables}
 
 
 def test_sections_follow_the_practice(page: Page) -> None:
