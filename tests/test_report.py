@@ -459,13 +459,13 @@ def _null(**changes: Any) -> dict[str, Any]:
         ),
         (
             pair.voices(YOU, PARTNER, VOICES | {"found": [["pitch", "synchrony"]]})[0],
-            "Your pitch went up and down with your partner's from turn to turn (r = +0.45, by",
+            "The pitch of your voice went up and down with your partner's from turn to turn (r = ",
             False,
         ),
         (
             pair.voices(PARTNER, YOU, VOICES | {"found": [["pitch", "proximity"]]})[0],
-            "Your partner's pitch began further from how you had just ended than from your other "
-            "turns (-0.8 semitones, by chance -0.5 to +0.5, p = 0.20).",
+            "The pitch of your partner's voice began further from how you had just ended than "
+            "from your other turns (-0.8 semitones, by chance -0.5 to +0.5, p = 0.20).",
             False,
         ),
         (
