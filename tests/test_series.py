@@ -24,7 +24,7 @@ from cuesense.importers import (
     read_pyfeat,
     read_rmea,
 )
-from cuesense.series import SEED, Recorded, Series
+from cuesense.series import SEED, Signals, Series
 from cuesense.windows import FUNCTIONALS, functionals
 from media import Video, write_media
 
@@ -297,7 +297,7 @@ def test_synchrony_of_a_file_with_a_session(session: Session, tmp_path: Path) ->
     path.write_text("\n".join(f"{v:.9f} {v:.9f}" for v in x), encoding="utf-8")
     assert 0.1 < np.isnan(x).mean() < 0.5
     mine = read_rmea(path, rate_hz=25)
-    assert isinstance(mine, Recorded)
+    assert isinstance(mine, Signals)
     found = cuesense.synchrony(
         mine["s1"], session.series("motion_energy", "A"), rate_hz=5, min_duration_s=30, window_s=10
     )
