@@ -24,7 +24,7 @@ from cuesense.importers import (
     read_pyfeat,
     read_rmea,
 )
-from cuesense.series import SEED, Signals, Series
+from cuesense.series import SEED, Series, Signals
 from cuesense.windows import FUNCTIONALS, functionals
 from media import Video, write_media
 
