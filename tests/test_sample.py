@@ -161,7 +161,7 @@ def test_an_answer_is_claimed_only_where_it_is_shown(sample_session: Session) ->
     manner = state["label"].isin([schema.CALM, schema.MOVED])
     assert manner.any()
     assert (state.loc[manner, "contingency"] < least).all()
-    assert set(state.loc[manner, "reason"]) == {"contingency under 80 %"}
+    assert set(state.loc[manner, "reason"]) == {"contingency under 60 %"}
     assert (state.loc[manner | shown, "rival"] != "").all()
 
 
