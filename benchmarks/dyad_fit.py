@@ -32,9 +32,10 @@ UNANSWERING = 40
 RELIABILITY = (0.6, 0.97)
 BASELINE_SD = (0.1, 0.45)
 STANCES = 60
-"""Sessions that the stance is fitted on."""
+"""Sessions that the stance is fitted on, `BRIEF` of them with bouts of 20 to 40 s."""
+BRIEF = 10
 BASELINE_S = 45.0
-"""s at the start for which some of them have nothing."""
+"""s at the start for which nothing is there in the sessions with brief bouts."""
 
 
 def conversations(
@@ -106,17 +107,17 @@ START = People(
     sd=np.array(
         [[0.39, 0.23, 0.14, 0.16, 0.23], [0.36, 0.23, 0.14, 0.23, 0], [0.08, 0, 0, 0, 0.08]]
     ),
-    own_sd=np.array([0.33, 0.33, 0.4]),
-    own_s=np.array([6.0, 6.0, 2.5]),
+    own_sd=np.array([0.33, 0.37, 0.4]),
+    own_s=np.array([5.0, 5.0, 3.0]),
     reliability=np.array([0.92, 0.72]),
-    slow=np.array([0.7, 0.7, 0.0]),
-    quick=np.array([0.9, 0.9, 0.2]),
+    slow=np.array([0.75, 0.7, 0.0]),
+    quick=np.array([0.95, 0.85, 0.1]),
     nods_per_s=np.array([0.17, 0.065]),
-    nods_shape=np.array([5.0, 4.0]),
+    nods_shape=np.array([3.0, 2.5]),
     answers=0.4,
-    stays_s=90.0,
+    stays_s=60.0,
     away=0.3,
-    temper=0.8,
+    temper=0.72,
 )
 """Where the search starts: the first family's own means and spreads (the level's with the error of
 the baseline, the rest with how expressive people are), which `sd` keeps."""
@@ -132,7 +133,7 @@ SEARCHED: Sequence[tuple[str, Any]] = (
     *((name, None) for name in ("answers", "stays_s", "away", "temper")),
 )
 """What is searched, each by a factor."""
-SWEEPS = 4
+SWEEPS = 3
 
 
 def scaled(people: People, name: str, at: Any, factor: float) -> People:
@@ -146,9 +147,9 @@ def scaled(people: People, name: str, at: Any, factor: float) -> People:
 
 
 def listeners() -> tuple[F64, npt.NDArray[np.intp]]:
-    """Return what is seen and the mode (n, sessions); a third has brief bouts after a baseline."""
+    """Return what is seen and the mode (n, sessions); some have brief bouts after a baseline."""
     FAMILIES["brief"] = replace(FIRST, mode_s=uniform(20.0, 40.0))
-    brief = conversations(5, STANCES // 3, family="brief")
+    brief = conversations(5, BRIEF, family="brief")
     talks = [*conversations(4, STANCES - len(brief)), *brief]
     x = seen(talks)
     x[: round(BASELINE_S * RATE_HZ), -len(brief) :, 1:-1] = np.nan

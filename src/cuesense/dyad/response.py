@@ -29,7 +29,7 @@ CLAIMS: Final = (*schema.MODES, schema.RESPONDING, schema.CALM, schema.MOVED, "u
 """What may be said."""
 MIRRORING, REGULATING, DISENGAGED, RESPONDING, CALM, MOVED, UNCLEAR = range(len(CLAIMS))
 
-CLEAR: Final = 0.8
+CLEAR: Final = 0.7
 """Probability from which a stance holds."""
 ABOUT: Final = 0.6
 """Probability from which a contingency holds."""
@@ -65,7 +65,9 @@ def weights() -> Weights:
     """
     path = resource("models/response/response.json")
     found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    people = {k: np.array(v) if isinstance(v, list) else v for k, v in found["people"].items()}
+    people: dict[str, Any] = {
+        k: np.array(v) if isinstance(v, list) else v for k, v in found["people"].items()
+    }
     if found["names"] != list(LINKS) or set(people) != {f.name for f in fields(People)}:
         raise ParameterError(
             f"{path.name} is of other links or people than this version's: install both together"
