@@ -18,9 +18,6 @@ import pair
 import recordings
 import run as page_of_the_day
 from cuesense import schema
-from cuesense.config import Dyad
-from cuesense.dyad.features import extract
-from cuesense.dyad.modes import judge
 from cuesense.dyad.response import CLAIMS, Response
 from cuesense.dyad.simulator import Case, Conversation, simulate
 from cuesense.types import F64
@@ -32,8 +29,6 @@ STEP = 5  # ticks between those that are scored
 CAL = 0.3
 RESAMPLES = 500
 BINS = 15
-EARLIER = 30
-"""Sessions of the earlier estimator, which is slow for many."""
 CASES: tuple[Case, ...] = ("calm by nature", "third thing", "talks over", "smiles only")
 
 Codes = npt.NDArray[np.intp]
@@ -212,47 +207,19 @@ REACH = {
 }
 
 
-def earlier(reliability: float) -> dict[str, str]:
-    """Return what the estimator without a contingency does on the same people."""
-    here, config = talks(100 + round(100 * reliability), EARLIER, reliability), Dyad()
-    nats, shown = [], []
-    for partner in (0, 1):
-        for i, talk in enumerate(here):
-            other = here[(i + partner) % len(here)]
-            features, _ = extract(talk.with_partner(other), config)
-            verdict = judge(features, np.ones(len(features.t)), config)
-            affect = verdict.log_likelihood[:, :2].sum(axis=1)
-            affect = np.where(np.isfinite(affect), affect, 0.0)
-            fit = np.logaddexp.reduce(affect, axis=1)
-            nats.append(np.cumsum(fit)[[60 * 5 * 5 - 1, 60 * 5 * 10 - 1]])
-            shown.append((verdict.label <= 1).mean())
-    fits, shares = np.array(nats).reshape(2, EARLIER, 2), np.array(shown).reshape(2, EARLIER)
-    return {
-        "contingency AUC after 5 min": f"{auc(fits[0, :, 0], fits[1, :, 0]):.2f}",
-        "contingency AUC after 10 min": f"{auc(fits[0, :, 1], fits[1, :, 1]):.2f}",
-        "mirroring or regulating shown, true partner": f"{shares[0].mean():.2f}",
-        "mirroring or regulating shown, wrong partner": f"{shares[1].mean():.2f}",
-    }
-
-
 def simulated(sessions: int) -> Iterator[str]:
     """Yield the section of simulated people."""
     yield "## Stance and contingency, simulated people"
     yield ""
     columns = {r: rows(r, sessions) for r in (0.9, 0.7)}
-    before = {r: earlier(r) for r in columns}
     yield f"{sessions} sessions of {MINUTES:g} min per column, second family, baseline error {CAL}."
-    yield "Fitted on the first family. 95 % intervals over sessions. In brackets after them: the"
-    yield f"estimator without a contingency, {EARLIER} of these sessions."
+    yield "Fitted on the first family. 95 % intervals over sessions."
     yield ""
     yield "| | reliability .9 | reliability .7 | reach |"
     yield "|---|---|---|---|"
     for name in columns[0.9]:
-        cells = [
-            cells[name] + (f" [{before[r][name]}]" if name in before[r] else "")
-            for r, cells in columns.items()
-        ]
-        yield f"| {name} | {cells[0]} | {cells[1]} | {REACH.get(name, '')} |"
+        cells = " | ".join(cells[name] for cells in columns.values())
+        yield f"| {name} | {cells} | {REACH.get(name, '')} |"
     yield ""
     yield "Listeners who answer nobody (and one who answers smiles only), reliability .9:"
     yield ""

@@ -16,12 +16,9 @@ def test_defaults_survive_a_round_trip_through_toml(tmp_path: Path) -> None:
 
 
 def test_a_value_is_put_over_its_default_and_changes_the_hash() -> None:
-    config = Config.from_dict(
-        {"baseline": {"duration_s": 30}, "dyad": {"mirroring": {"gain_arousal": [0.9, 0.1]}}}
-    )
+    config = Config.from_dict({"baseline": {"duration_s": 30}, "dyad": {"demand": 0.5}})
     assert config.baseline.duration_s == 30.0
-    assert config.dyad.mirroring.gain_arousal == (0.9, 0.1)
-    assert config.dyad.regulating == Config().dyad.regulating
+    assert config.dyad == dataclasses.replace(Config().dyad, demand=0.5)
     assert config.hash != Config().hash
 
 
@@ -39,8 +36,7 @@ def test_a_value_is_put_over_its_default_and_changes_the_hash() -> None:
         ({"faces": {"depth": 1.5}}, ["faces.depth=1.5", "whole number"]),
         ({"people": {"listener": "me"}}, ["people.listener='me'", "auto, left, right, A, B"]),
         ({"people": {"listener": 1}}, ["people.listener=1"]),
-        ({"dyad": {"mirroring": {"gaze": [1]}}}, ["dyad.mirroring.gaze=[1]", "number"]),
-        ({"dyad": {"mirroring": {"gain_arousal": [1]}}}, ["list of 2 numbers"]),
+        ({"dyad": {"demand": [1]}}, ["dyad.demand=[1]", "number"]),
     ],
 )
 def test_a_wrong_tree_says_what_must_be(tree: dict[str, object], words: list[str]) -> None:
@@ -60,17 +56,15 @@ def tree_of(name: str, value: object) -> dict[str, object]:
 POSITIVE = """
 faces.sweep_s faces.search_s voice.pace_window_s people.motion_window_s people.gaze_radius_rad
 body.nod_rad body.nod_low_hz body.nod_high_hz grid.max_age_s affect.z_limit synchrony.window_s
-synchrony.step_s synchrony.min_duration_s dyad.smoothing_s dyad.sigma_arousal dyad.sigma_valence
-dyad.silent_factor dyad.events_s dyad.events_r dyad.coverage_s dyad.slope_s dyad.null_shift_s
-dyad.null_rolls dyad.settle_bouts dyad.mirroring.events_per_min dyad.disengaged.events_per_min
+synchrony.step_s synchrony.min_duration_s dyad.smoothing_s
+dyad.events_s dyad.coverage_s dyad.slope_s dyad.null_shift_s
+dyad.null_rolls dyad.settle_bouts
 """.split()
 SHARES = """
 faces.detection_score voice.voicing voice.voicing_off voice.speech turns.speech_on
 turns.speech_off synchrony.max_missing dyad.min_coverage
 """.split()
-INNER_SHARES = (
-    "faces.min_face dyad.mirroring.gaze dyad.regulating.gaze dyad.disengaged.gaze".split()
-)
+INNER_SHARES = ["faces.min_face"]
 
 
 @pytest.mark.parametrize(
@@ -94,13 +88,6 @@ def test_a_number_that_no_stage_can_work_with(name: str, value: float, rule: str
     words = str(caught.value)
     assert words.startswith(f"{name}=")
     assert words.endswith(rule)
-
-
-def test_the_spread_of_a_prior_must_be_positive_its_mean_may_be_anything() -> None:
-    prior = {"gain_valence": [-1, 0.1]}
-    assert Config.from_dict({"dyad": {"regulating": prior}}).dyad.regulating.gain_valence[0] == -1
-    with pytest.raises(ParameterError, match=r"regulating\.gain_valence\[1\]=0\.0 must be > 0"):
-        Config.from_dict({"dyad": {"regulating": {"gain_valence": [0.5, 0]}}})
 
 
 @pytest.mark.parametrize(

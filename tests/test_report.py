@@ -270,7 +270,7 @@ VOICES: dict[str, Any] = {
 
 
 def _null(**changes: Any) -> dict[str, Any]:
-    values = {"of_labelled": {"regulating": NULL}, "fit": None, "rolls": 20, "reason": ""}
+    values = {"of_labelled": {"regulating": NULL}, "rolls": 20, "reason": ""}
     return values | changes
 
 
@@ -304,8 +304,8 @@ def _null(**changes: Any) -> dict[str, Any]:
             False,
         ),
         (
-            attunement.wrong_partner(_null(fit=NULL | {"p": 0.048}), YOU, PARTNER, {})[1],
-            "your signals fit your partner's better than a wrong partner's (p = 0.05)",
+            attunement.wrong_partner(_null(contingency=NULL | {"p": 0.048}), YOU, PARTNER, {})[0],
+            "with a wrong partner it would be 40 % (30 % to 50 %, p = 0.05). That is more than",
             False,
         ),
         (

@@ -11,12 +11,11 @@ import pandas as pd
 import pytest
 
 from cuesense import Session, schema
-from cuesense.config import Dyad
-from cuesense.dyad.null import roll_partner, select
+from cuesense.config import Config, Dyad
 from cuesense.state.profile import Profile
-from cuesense.summary import features_of
+from cuesense.summary import features_of, seen
 from cuesense.types import F64
-from labels import LEAST_SHIFT_S, score, scripted, stance
+from labels import against, score, scripted
 
 
 @pytest.fixture(scope="module")
@@ -140,15 +139,11 @@ def test_bouts_are_labelled_as_scripted_and_a_wrong_partner_is_worse(
     for name in schema.MODES:
         assert true[f"right_{name}"] >= 0.6, name
 
-    config = Dyad()
-    calibrated = np.flatnonzero(features.calibrated)
-    rows = slice(int(calibrated[0]), int(calibrated[-1]) + 1)
-    features, mode = select(features, rows), mode[rows]
-    least = round(LEAST_SHIFT_S * config.rate_hz)
-    wrong = [
-        score(stance(roll_partner(features, int(k)), config), mode)["right"]
-        for k in np.linspace(least, len(mode) - least, 20)
-    ]
+    config = Config()
+    x = seen(sample_session.timeline, state, config)
+    again, rolled = against(features, x, mode, config.dyad, 20)
+    assert again["right"] == pytest.approx(true["right"], abs=0.02)
+    wrong = [score["right"] for score in rolled]
     assert np.nanmedian(wrong) <= true["right"] - 0.2
 
 

@@ -497,7 +497,7 @@ def moment(full: bool) -> Moment:
     people = (sensed("A", Role.PARTNER), sensed("B", Role.LISTENER))
     if not full:
         return Moment(1.24, people)
-    evidence = {c.name: float(i) for i, c in enumerate(schema.EVIDENCE)} | {"ev_gaze": np.nan}
+    evidence = {c.name: float(i) for i, c in enumerate(schema.EVIDENCE)} | {"looks": np.nan}
     dyad = DyadState(1.24, "regulating", "", "sharing", (0.1, 0.85, 0.05), evidence)
     advice = Advice(1.24, 11.24, "B", "pause", "„Wait“\n\u2028 a moment", ("your pitch +1.4 SD",))
     return Moment(1.24, people, dyad, advice, (Event(1.0, 1.2, "B", "nod", 0.05, "2 swings"),))
@@ -528,7 +528,7 @@ def test_a_moment_survives_being_a_line() -> None:
         np.testing.assert_array_equal(back[known], sensed.values[known])
         assert np.isnan(back[~known]).all()
     assert set(tree["dyad"]) == {c.name for c in schema.STATE}
-    assert (tree["dyad"]["p_regulating"], tree["dyad"]["ev_gaze"]) == (0.85, None)
+    assert (tree["dyad"]["p_regulating"], tree["dyad"]["looks"]) == (0.85, None)
     assert given.advice is not None
     assert Advice(**tree["advice"] | {"because": tuple(tree["advice"]["because"])}) == given.advice
     assert [Event(**e) for e in tree["events"]] == list(given.events)

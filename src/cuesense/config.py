@@ -166,49 +166,29 @@ class Entrainment:
 
 
 @dataclass(frozen=True, slots=True)
-class Mode:
-    """Prior of one mode: gains and offsets as (mean, sd), in baseline SD (science: report)."""
-
-    gain_arousal: tuple[float, float]
-    offset_arousal: tuple[float, float]
-    gain_valence: tuple[float, float]
-    offset_valence: tuple[float, float]
-    events_per_min: float
-    gaze: float
-
-
-@dataclass(frozen=True, slots=True)
 class Dyad:
-    """The mirroring / regulating estimator. Constants are assumptions informed by the papers."""
+    """When something may be said of the listener, and what is computed of a whole session."""
 
     rate_hz: float = 5.0
     smoothing_s: float = 4.0  # s, EMA of arousal and valence
     partner_delay_s: float = 0.6  # s by which the partner's state is delayed
-    sigma_arousal: float = 0.35  # SD, noise of arousal while the voice is heard
-    sigma_valence: float = 0.35  # SD, noise of valence
-    silent_factor: float = 1.5  # noise of arousal is multiplied by this while silent
     events_s: float = 15.0  # s, EMA of the event rate and of gaze
-    events_r: float = 6.0  # negative binomial size
-    gaze_weight: float = 3.0
     coverage_s: float = 10.0  # s over which coverage is taken
     min_coverage: float = 0.6
     min_time_s: float = 10.0
-    min_p: float = 0.8  # probability from which a stance is clear
+    min_p: float = 0.7  # probability from which a stance is clear
     min_contingency: float = 0.6  # probability from which the listener is said to answer
     demand: float = 0.75  # SD; |arousal| and |valence| of the partner both below: no demand
     sharing: float = 0.5  # SD of valence
     escalating: float = 0.5  # SD
     slope_s: float = 10.0
     null_shift_s: float = 15.0  # s; least roll of the wrong-partner null
-    null_rolls: int = 99
+    null_rolls: int = 39
     null_labelled_s: float = 30.0  # s of labelled time that the null needs
     settle_from_s: float = 10.0  # s after a moment, from which its effect is looked for
     settle_to_s: float = 20.0
     settle_bout_s: float = 3.0  # s; shorter stretches of a mode are not bouts
     settle_bouts: int = 5  # bouts of each mode that the settling check needs
-    mirroring: Mode = Mode((0.8, 0.17), (0.0, 0.12), (0.8, 0.17), (0.0, 0.12), 8.0, 0.75)
-    regulating: Mode = Mode((0.22, 0.13), (-0.3, 0.17), (0.25, 0.15), (0.5, 0.23), 8.0, 0.75)
-    disengaged: Mode = Mode((0.0, 0.05), (-0.55, 0.2), (0.0, 0.05), (-0.05, 0.15), 2.5, 0.45)
 
 
 @dataclass(frozen=True, slots=True)
@@ -335,13 +315,6 @@ def _value(default: Any, value: Any, name: str) -> Any:
     """Return `value` if it has the type of `default`, else say what it must be."""
     if dataclasses.is_dataclass(default):
         return _over(default, value, name)
-    if isinstance(default, tuple):
-        if isinstance(value, list) and len(value) == len(default):
-            return tuple(
-                _value(d, v, f"{name}[{i}]")
-                for i, (d, v) in enumerate(zip(default, value, strict=True))
-            )
-        raise ParameterError(f"{name}={value!r} must be a list of {len(default)} numbers")
     if isinstance(default, str):
         choices = _CHOICES.get(name)
         if isinstance(value, str) and (choices is None or value in choices):
@@ -378,14 +351,10 @@ class _Limits(NamedTuple):
 
 
 def _check_limits(section: Any, where: str) -> None:
-    """Check every number of one section, and of the modes within it."""
+    """Check every number of one section."""
     for f in dataclasses.fields(section):
         name, value = f"{where}.{f.name}", getattr(section, f.name)
-        if dataclasses.is_dataclass(value):
-            _check_limits(value, name)
-        elif isinstance(value, tuple):  # (mean, sd) of a mode: the mean may be any number
-            _check(f"{name}[1]", value[1], _POSITIVE)
-        elif not isinstance(value, str):
+        if not isinstance(value, str):
             key = f"{type(section).__name__.lower()}.{f.name}"
             _check(name, value, _LIMITS.get(key, _POSITIVE))
 
@@ -525,10 +494,8 @@ _LIMITS = {
     "synchrony.surrogates": _Limits(199),  # fewer cannot give a p of 5 % reliably
     "entrainment.exchanges": _Limits(4),
     "entrainment.draws": _Limits(199),
-    "mode.gaze": _INNER_SHARE,  # its logarithm is taken, and that of its complement
     "dyad.rate_hz": _Limits(1.0, 25.0),
     "dyad.partner_delay_s": _SIZE,
-    "dyad.gaze_weight": _SIZE,
     "dyad.min_coverage": _SHARE,
     "dyad.min_time_s": _SIZE,
     "dyad.min_p": _Limits(0.34, 1.0),

@@ -300,18 +300,8 @@ EVIDENCE: Final[tuple[Column, ...]] = (
     _dyad("partner_valence", "SD", "the partner's smoothed valence, delayed", -10, 10),
     _dyad("listener_arousal", "SD", "the listener's smoothed arousal", -10, 10),
     _dyad("listener_valence", "SD", "the listener's smoothed valence", -10, 10),
-    _dyad("partner_arousal_sd", "SD", "noise assumed on the partner's arousal", 0, 100),
-    _dyad("partner_valence_sd", "SD", "noise assumed on the partner's valence", 0, 100),
-    _dyad("listener_arousal_sd", "SD", "noise assumed on the listener's arousal", 0, 100),
-    _dyad("listener_valence_sd", "SD", "noise assumed on the listener's valence", 0, 100),
     _dyad("event_rate", "1/min", "the listener's nods and backchannels, smoothed", 0, None),
     _dyad("gaze_on_partner", "1", "share of time the listener looks at the partner", 0, 1),
-    _dyad("ev_arousal", "nat", "log evidence of the arousal channel for the best mode", None, None),
-    _dyad("ev_valence", "nat", "log evidence of the valence channel for the best mode", None, None),
-    _dyad(
-        "ev_events", "nat", "log evidence of nods and backchannels for the best mode", None, None
-    ),
-    _dyad("ev_gaze", "nat", "log evidence of gaze for the best mode", None, None),
     _dyad("partner_slope", "SD/s", "slope of the partner's arousal over the last 10 s", None, None),
     _dyad("coverage_partner", "1", "share of the last 10 s with the partner's state", 0, 1),
     _dyad("coverage_listener", "1", "share of the last 10 s with the listener's state", 0, 1),

@@ -66,8 +66,7 @@ _PARTNER: Final = slice(COLUMN["partner_arousal"], COLUMN["partner_ok"] + 1)
 _LISTENER: Final = slice(COLUMN["listener_arousal"], COLUMN["listener_ok"] + 1)
 _SLOW: Final = ("listener_events", "listener_gaze_on_partner")
 _FADING: Final = (
-    *list(COLUMN)[_PARTNER][:-1],
-    *list(COLUMN)[_LISTENER][:-1],
+    *(f"{who}_{channel}" for who in ("partner", "listener") for channel in ("arousal", "valence")),
     *_SLOW,
 )
 
@@ -87,8 +86,6 @@ class Features:
     partner
         (n, 2) arousal and valence, baseline SD, delayed and smoothed; `listener` alike,
         not delayed. NaN where too little of the last seconds is there.
-    partner_var
-        (n, 2) noise variance of `partner`; `listener_var` alike.
     partner_slope
         (n,) slope of the partner's arousal, SD/s.
     coverage
@@ -104,8 +101,6 @@ class Features:
     calibrated: Bools
     partner: F64
     listener: F64
-    partner_var: F64
-    listener_var: F64
     partner_slope: F64
     coverage: F64
     event_rate: F64
@@ -182,19 +177,6 @@ def _slope(windows: F64, dt: float, min_share: float) -> F64:
     return slope
 
 
-def _noise(fade: dict[str, F64], who: str, config: Dyad) -> F64:
-    """Return the (n, 2) noise variance of one person's arousal and valence.
-
-    Without the voice, arousal rests on fewer cues: its variance grows by `silent_factor`²,
-    in proportion to the silent share of the smoothing window.
-    """
-    silent = 1.0 - fade[f"{who}_speaking_prob"]
-    widened = config.sigma_arousal**2 * (1.0 + silent * (config.silent_factor**2 - 1.0))
-    steady = np.full_like(silent, config.sigma_valence**2)
-    error = np.stack([fade[f"{who}_arousal_sd"], fade[f"{who}_valence_sd"]], axis=1)
-    return np.stack([widened, steady], axis=1) + error**2
-
-
 def extract(x: F64, config: Dyad, carry: Carry | None = None) -> tuple[Features, Carry]:
     """Smooth, delay and summarise samples, causally.
 
@@ -236,13 +218,8 @@ def extract(x: F64, config: Dyad, carry: Carry | None = None) -> tuple[Features,
     fade: dict[str, F64] = {}
     fading = []
     for name, state in zip(_FADING, carry.fading, strict=True):
-        column = x[:, COLUMN[name]]
-        if name.endswith("speaking_prob"):
-            column = np.nan_to_num(column)
-            share = 0.0
-        else:
-            share = config.min_coverage
-        fade[name], state = fading_mean(column, slow if name in _SLOW else fast, share, state)
+        alpha = slow if name in _SLOW else fast
+        fade[name], state = fading_mean(x[:, COLUMN[name]], alpha, config.min_coverage, state)
         fading.append(state)
 
     def pair(who: str) -> F64:
@@ -257,8 +234,6 @@ def extract(x: F64, config: Dyad, carry: Carry | None = None) -> tuple[Features,
         calibrated=x[:, COLUMN["calibrated"]] > 0,
         partner=pair("partner"),
         listener=pair("listener"),
-        partner_var=_noise(fade, "partner", config),
-        listener_var=_noise(fade, "listener", config),
         partner_slope=_slope(slopes, dt, config.min_coverage),
         coverage=covers.mean(axis=-1),
         event_rate=fade["listener_events"] * (60.0 * config.rate_hz),
@@ -287,14 +262,12 @@ def to_evidence(features: Features) -> dict[str, F64]:
     }
     for name, who, channel in _PAIRS:
         columns[name] = getattr(features, who)[:, channel]
-        columns[f"{name}_sd"] = np.sqrt(getattr(features, f"{who}_var")[:, channel])
     return columns
 
 
 def from_evidence(t: F64, columns: Mapping[str, F64]) -> Features:
     """Return the features that `to_evidence` made columns of, at the times `t` (n,) in s."""
     value = {name: columns[name] for name, _, _ in _PAIRS}
-    noise = {name: np.asarray(columns[f"{name}_sd"]) ** 2 for name, _, _ in _PAIRS}
 
     def pair(of: Mapping[str, F64], who: str) -> F64:
         return np.stack([of[f"{who}_arousal"], of[f"{who}_valence"]], axis=1)
@@ -305,8 +278,6 @@ def from_evidence(t: F64, columns: Mapping[str, F64]) -> Features:
         calibrated=np.asarray(columns["calibrated"]) > 0,
         partner=pair(value, "partner"),
         listener=pair(value, "listener"),
-        partner_var=pair(noise, "partner"),
-        listener_var=pair(noise, "listener"),
         partner_slope=columns["partner_slope"],
         coverage=np.stack([columns["coverage_partner"], columns["coverage_listener"]], axis=1),
         event_rate=columns["event_rate"],

@@ -1,17 +1,11 @@
 """What may be said of the listener: a stance, and with a contingency a label.
 
-The stance (mirrors, regulates or is disengaged) is read by a causal Bayesian observation model.
-Each mode says how the listener's arousal and valence ``y`` follow the partner's ``x`` (own
-baseline = 0, in baseline SD), how often the listener nods and gives backchannels, and how much
-the listener looks at the partner. Mirroring goes along in kind and size; regulating answers, but
-calmer and warmer (Butler & Randall 2013: coupling that damps); disengaged does not answer.
+Mirroring goes along in kind and size; regulating answers, but calmer and warmer (Butler & Randall
+2013: coupling that damps); disengaged does not answer. Which of them it is, and whether it is about
+this partner, is `cuesense.dyad.response`; when nothing may be said at all is decided here.
 
-The stance rests to a good part on the listener alone. So "mirroring" and "regulating" are said
-only where a contingency (`cuesense.dyad.response`) shows that it is about this partner, and
-`cuesense.dyad.null` tells what a wrong partner would have given.
-
-The maths is array functions: `features.extract` (causal smoothing, state in, state out), then
-`mode_log_likelihood`, `posterior` and `judge`. `Modes` calls them for one sample or many.
+`judge` is a pure function of both and of `features.extract` (causal smoothing, state in, state
+out). `Modes` calls them for one sample or many.
 """
 
 from __future__ import annotations
@@ -37,11 +31,10 @@ from cuesense.dyad.features import (
 from cuesense.dyad.response import CLAIMS, LINKS, Response, Verdict, claims, rival
 from cuesense.types import F64, DyadState, Event
 
-__all__ = ["DyadSample", "Modes", "Verdicts", "judge", "mode_log_likelihood", "posterior"]
+__all__ = ["DyadSample", "Modes", "Verdicts", "judge", "stances"]
 
 Codes = npt.NDArray[np.intp]
 
-CHANNELS: Final = ("arousal", "valence", "events", "gaze")
 VARIANTS: Final = ("", "sharing", "escalating")
 _FLAT: Final = 1e-9  # SD/s; a steady state's slope is 0 up to rounding
 MIRRORING, REGULATING, DISENGAGED, RESPONDING, CALM, MOVED, NO_DEMAND, INSUFFICIENT = range(
@@ -62,76 +55,13 @@ class Verdicts:
     variant
         (n,) index into `VARIANTS`.
     p
-        (n, 3) posterior of the modes; NaN while too little is known of either person.
-    log_likelihood
-        (n, 4, 3) from `mode_log_likelihood`.
+        (n, 3) probability of each stance; NaN while too little is known of either person.
     """
 
     label: Codes
     reason: Codes
     variant: Codes
     p: F64
-    log_likelihood: F64
-
-
-def mode_log_likelihood(features: Features, config: Dyad) -> F64:
-    """Log likelihood of each channel under each mode.
-
-    Arousal and valence, mode k with gain ``g`` (SD ``d``) and offset ``o`` (SD ``e``)::
-
-        y ~ N(g x + o, (d x)² + e² + var_y + g² var_x)
-
-    where ``var`` is measurement noise plus the squared standard error of the baseline; events in
-    the window T ~ negative binomial with mean ``λ T`` and size r (the mode-free factor is left
-    out); gaze ~ Bernoulli, weighted.
-
-    Returns
-    -------
-        (n, 4, 3): `CHANNELS` by `schema.MODES`, in nats; NaN for a missing channel.
-    """
-    modes = (config.mirroring, config.regulating, config.disengaged)
-    gain = np.array([[m.gain_arousal for m in modes], [m.gain_valence for m in modes]])
-    offset = np.array([[m.offset_arousal for m in modes], [m.offset_valence for m in modes]])
-    x, y = features.partner[:, :, None], features.listener[:, :, None]
-    mean = gain[..., 0] * x + offset[..., 0]
-    variance = (
-        (gain[..., 1] * x) ** 2
-        + offset[..., 1] ** 2
-        + features.listener_var[:, :, None]
-        + gain[..., 0] ** 2 * features.partner_var[:, :, None]
-    )
-    affect = -0.5 * ((y - mean) ** 2 / variance + np.log(2.0 * np.pi * variance))
-
-    minutes = config.events_s / 60.0
-    expected = np.array([m.events_per_min for m in modes]) * minutes
-    count = features.event_rate[:, None] * minutes
-    r = config.events_r
-    events = r * np.log(r / (r + expected)) + count * np.log(expected / (r + expected))
-
-    looks = np.array([m.gaze for m in modes])
-    gaze = features.gaze[:, None]
-    bernoulli = config.gaze_weight * (gaze * np.log(looks) + (1.0 - gaze) * np.log1p(-looks))
-    return np.concatenate([affect, events[:, None], bernoulli[:, None]], axis=1)
-
-
-def posterior(log_likelihood: F64) -> F64:
-    """Posterior of the modes under a flat prior; missing channels say nothing.
-
-    Parameters
-    ----------
-    log_likelihood
-        (n, 4, 3) from `mode_log_likelihood`.
-
-    Returns
-    -------
-        (n, 3), rows sum to 1; NaN where both people share neither arousal nor valence.
-    """
-    there = np.isfinite(log_likelihood)
-    total = np.where(there, log_likelihood, 0.0).sum(axis=1)
-    odds = np.exp(total - total.max(axis=1, keepdims=True))
-    p: F64 = odds / odds.sum(axis=1, keepdims=True)
-    p[~there[:, :2, 0].any(axis=1)] = np.nan
-    return p
 
 
 def reasons(config: Dyad) -> tuple[str, ...]:
@@ -143,19 +73,18 @@ def reasons(config: Dyad) -> tuple[str, ...]:
         "uncalibrated",
         f"coverage of the partner under {least}",
         f"coverage of the listener under {least}",
-        "no channel in common",
         f"partner within {config.demand:g} SD of baseline",
         f"no mode above {100 * config.min_p:g} %",
         f"contingency under {100 * config.min_contingency:g} %",
     )
 
 
-def judge(features: Features, contingency: F64, config: Dyad) -> Verdicts:
-    """Return labels, reasons, variants and posteriors for n samples.
+def judge(features: Features, stance: F64, contingency: F64, config: Dyad) -> Verdicts:
+    """Return labels, reasons and variants for n samples.
 
     Something is said only after 10 s, with both people calibrated and covered, when the partner is
     away from their baseline (else no mode could be told from another: "no demand"), and when the
-    posterior is clear or a contingency holds; mirroring and regulating are said where both do.
+    stance is clear or a contingency holds; mirroring and regulating are said where both do.
     "escalating" marks that both are activated while the partner's distress grows, "sharing" that
     both are pleased.
 
@@ -163,27 +92,24 @@ def judge(features: Features, contingency: F64, config: Dyad) -> Verdicts:
     ----------
     features
         of n samples.
+    stance
+        (n, 3) probabilities of the modes, whoever it is about.
     contingency
         (n,) probability that the listener answers this partner.
     config
         constants.
     """
-    log_likelihood = mode_log_likelihood(features, config)
-    p = posterior(log_likelihood)
-    common = np.isfinite(p[:, 0])
-
     demand = np.fmax(np.abs(features.partner[:, 0]), np.abs(features.partner[:, 1]))
     checks = [
         features.elapsed_s < config.min_time_s,
         ~features.calibrated,
         features.coverage[:, 0] < config.min_coverage,
         features.coverage[:, 1] < config.min_coverage,
-        ~common,
         demand < config.demand,
     ]
     lacks = np.select(checks, np.arange(1, len(checks) + 1), default=0)
     calm, unclear, by_chance = len(checks), len(checks) + 1, len(checks) + 2
-    said = claims(np.nan_to_num(p), contingency, config.min_p, config.min_contingency)
+    said = claims(stance, contingency, config.min_p, config.min_contingency)
     told = np.select(
         [(said == CALM) | (said == MOVED), said >= RESPONDING], [by_chance, unclear], default=0
     )
@@ -211,8 +137,7 @@ def judge(features: Features, contingency: F64, config: Dyad) -> Verdicts:
         label=label,
         reason=reason,
         variant=variant,
-        p=np.where(known[:, None], p, np.nan),
-        log_likelihood=log_likelihood,
+        p=np.where(known[:, None], stance, np.nan),
     )
 
 
@@ -253,7 +178,7 @@ class Modes:
         seen = to_array(samples)
         features, self._carry = extract(seen, self._config, self._carry)
         response = self._response.extend(seen)
-        verdicts = judge(features, response.contingency, self._config)
+        verdicts = judge(features, response.stance, response.contingency, self._config)
         known = np.isfinite(verdicts.p[:, 0])
         evidence = (
             {
@@ -265,10 +190,6 @@ class Modes:
                 "looks": seen[:, COLUMN["listener_gaze_on_partner"]],
             }
             | to_evidence(features)
-            | {
-                f"ev_{name}": column
-                for name, column in zip(CHANNELS, support(verdicts.log_likelihood).T, strict=True)
-            }
         )
         return [
             DyadState(
@@ -301,27 +222,6 @@ def contingency_columns(response: Verdict) -> dict[str, F64]:
         "contingency_by_chance": chance,
         **links,
     }
-
-
-def support(log_likelihood: F64) -> F64:
-    """Return how much each channel speaks for the likeliest mode, against the average mode.
-
-    ``log L_best - log mean_k L_k`` in nats.
-
-    Parameters
-    ----------
-    log_likelihood
-        (n, 4, 3) from `mode_log_likelihood`.
-
-    Returns
-    -------
-        (n, 4), `CHANNELS`; NaN for a missing channel, and where there is no likeliest mode.
-    """
-    p = posterior(log_likelihood)
-    top = np.nan_to_num(p).argmax(axis=1)
-    best = np.take_along_axis(log_likelihood, top[:, None, None], axis=2)[:, :, 0]
-    lead: F64 = -np.log(np.exp(log_likelihood - best[:, :, None]).mean(axis=2))
-    return np.where(np.isfinite(p[:, :1]), lead, np.nan)
 
 
 class Labels:

@@ -1,16 +1,10 @@
 """What the labels would have been with a wrong partner.
 
-Most of what tells mirroring from regulating is in the listener alone, so a share of "regulating"
+Much of what tells mirroring from regulating is in the listener alone, so a share of "regulating"
 shows attunement to *this* partner only if it beats the share that a partner who felt the same
-things at other times would have given. The wrong partner is made from the session itself: the
-partner's smoothed series is rolled circularly against the listener's by `null_shift_s` or more,
-and everything after the smoothing is computed anew.
-
-The shares are a weak test: in 16 simulated sessions whose listener did regulate this partner a
-third of the time, the share of "regulating" never beat the null, because noise and mismatch look
-like regulating too and wrong partners give more of it. `fit` told true partners from strangers.
-
-With every roll the contingency is computed anew as well, from both people's samples.
+things at other times would have given. The wrong partner is made from the session itself: all that
+was seen of the partner is rolled circularly against the listener by `null_shift_s` or more, and
+stance, contingency and label are computed anew.
 
 Limits. The same two people shared one mood, one topic and one length of talk, so a rolled partner
 is less wrong than a stranger, and the test is conservative. A partner whose feelings come round in
@@ -34,6 +28,7 @@ from cuesense.dyad.contingency import Contingency
 from cuesense.dyad.features import COLUMN, Features
 from cuesense.dyad.modes import Codes, judge, stances
 from cuesense.dyad.response import answers, weights
+from cuesense.dyad.stance import Stance
 from cuesense.types import F64
 
 REPEATS: Final = 0.8
@@ -77,9 +72,6 @@ class WrongPartner:
         shares of the calibrated time, by label.
     contingency
         mean probability that the listener answers the partner.
-    fit
-        nats per sample by which the listener's arousal and valence are explained by the
-        partner's under the three modes: whether the listener answers *this* partner at all.
     rolls
         number of wrong partners.
     labelled_s
@@ -94,7 +86,6 @@ class WrongPartner:
     of_labelled: Mapping[str, Against]
     of_total: Mapping[str, Against]
     contingency: Against | None
-    fit: Against | None
     rolls: int
     labelled_s: float
     repeats: float
@@ -128,27 +119,26 @@ def wrong_partner(features: Features, seen: F64, config: Dyad) -> WrongPartner:
     features = select(features, slice(start, stop))
     n = len(features.t)
 
-    about = contingencies(seen[:stop], start, np.zeros(1, np.intp), config)[:, 0]
-    true = _outcome(features, about, config)
-    labelled_s = float(true.stances.sum()) / config.rate_hz
-    if labelled_s < config.null_labelled_s:
-        least = config.null_labelled_s
-        return _missing(f"insufficient data: a clear stance for under {least:g} s", labelled_s)
-
     shift = round(config.null_shift_s * config.rate_hz)
     spacing = max(1.0, config.smoothing_s * config.rate_hz)
     rolls = min(config.null_rolls, 1 + int((n - 2 * shift) / spacing))
     shifts = np.linspace(shift, n - shift, rolls).round().astype(np.intp)
-    wrong = contingencies(seen[:stop], start, shifts, config)
-    rolled = [
-        _outcome(roll_partner(features, int(k)), wrong[:, i], config) for i, k in enumerate(shifts)
-    ]
+    stance, about = rolled(seen[:stop], start, np.concatenate(([0], shifts)), config)
+    true, *wrong = (
+        _outcome(roll_partner(features, int(k)), stance[:, i], about[:, i], config)
+        for i, k in enumerate((0, *shifts))
+    )
+    labelled_s = float(true.stances.sum()) / config.rate_hz
+    if labelled_s < config.null_labelled_s:
+        least = config.null_labelled_s
+        return _missing(f"insufficient data: a clear stance for under {least:g} s", labelled_s)
     repeats = _repeats(features.partner, shift)
 
-    named = np.array([r.stances for r in rolled])
+    named = np.array([r.stances for r in wrong])
     null_shares = named / np.maximum(named.sum(axis=1, keepdims=True), 1.0)
     shares = true.stances / true.stances.sum()
-    null_labels = np.array([r.labels for r in rolled])
+    null_labels = np.array([r.labels for r in wrong])
+    mean = about.mean(axis=0)
     return WrongPartner(
         of_labelled={
             name: _against(shares[i], null_shares[:, i]) for i, name in enumerate(schema.MODES)
@@ -157,8 +147,7 @@ def wrong_partner(features: Features, seen: F64, config: Dyad) -> WrongPartner:
             name: _against(true.labels[i] / n, null_labels[:, i] / n)
             for i, name in enumerate(schema.LABELS)
         },
-        contingency=_against(float(about.mean()), wrong.mean(axis=0)),
-        fit=_against(true.fit, np.array([r.fit for r in rolled])),
+        contingency=_against(float(mean[0]), mean[1:]),
         rolls=rolls,
         labelled_s=labelled_s,
         repeats=repeats,
@@ -169,7 +158,7 @@ def wrong_partner(features: Features, seen: F64, config: Dyad) -> WrongPartner:
 
 
 def _missing(reason: str, labelled_s: float) -> WrongPartner:
-    return WrongPartner({}, {}, None, None, 0, labelled_s, float("nan"), reason)
+    return WrongPartner({}, {}, None, 0, labelled_s, float("nan"), reason)
 
 
 def select(features: Features, rows: slice) -> Features:
@@ -185,14 +174,13 @@ def roll_partner(features: Features, shift: int) -> Features:
     return dataclasses.replace(
         features,
         partner=np.roll(features.partner, shift, axis=0),
-        partner_var=np.roll(features.partner_var, shift, axis=0),
         partner_slope=np.roll(features.partner_slope, shift),
         coverage=np.stack([partner_coverage, features.coverage[:, 1]], axis=1),
     )
 
 
-def contingencies(seen: F64, start: int, shifts: Codes, config: Dyad) -> F64:
-    """Return the probability of a contingency with rolled partners, (n - start, shifts).
+def rolled(seen: F64, start: int, shifts: Codes, config: Dyad) -> tuple[F64, F64]:
+    """Return stances (n - start, shifts, 3) and contingencies (n - start, shifts), partner rolled.
 
     Parameters
     ----------
@@ -206,37 +194,35 @@ def contingencies(seen: F64, start: int, shifts: Codes, config: Dyad) -> F64:
         constants.
     """
     partner = [i for name, i in COLUMN.items() if name.startswith("partner_")]
-    stage, fitted, found = Contingency(config.rate_hz, late_s=()), weights(), []
+    fitted = weights()
+    answering = Contingency(config.rate_hz, late_s=())
+    doing = Stance(config.rate_hz, fitted.people)
+    done, about = [], []
     for first in range(0, len(seen), BLOCK):
         rows = np.arange(first, min(first + BLOCK, len(seen)))
         x = np.repeat(seen[rows][:, None], len(shifts), axis=1)
-        rolled = start + (rows[:, None] - start - shifts) % (len(seen) - start)
-        come = np.where(rows[:, None] < start, rows[:, None], rolled)
+        later = start + (rows[:, None] - start - shifts) % (len(seen) - start)
+        come = np.where(rows[:, None] < start, rows[:, None], later)
         x[..., partner] = seen[come][..., partner]
-        z = stage.extend(x).z
-        found.append(answers(z, np.asarray((rows + 1.0) / config.rate_hz), fitted)[0])
-    return np.concatenate(found)[start:]
+        z = answering.extend(x).z
+        about.append(answers(z, np.asarray((rows + 1.0) / config.rate_hz), fitted)[0])
+        done.append(doing.extend(x))
+    return np.concatenate(done)[start:], np.concatenate(about)[start:]
 
 
 class _Outcome(NamedTuple):
-    """Samples with each label and with each clear stance, and the mean fit in nats."""
+    """Samples with each label, and with each clear stance."""
 
     labels: F64
     stances: F64
-    fit: float
 
 
-def _outcome(features: Features, contingency: F64, config: Dyad) -> _Outcome:
-    verdicts = judge(features, contingency, config)
+def _outcome(features: Features, stance: F64, contingency: F64, config: Dyad) -> _Outcome:
+    verdicts = judge(features, stance, contingency, config)
     labels = np.bincount(verdicts.label, minlength=len(schema.LABELS)).astype(np.float64)
     clear = stances(verdicts.label, verdicts.p, config)
     named = np.bincount(clear[clear >= 0], minlength=len(schema.MODES)).astype(np.float64)
-    affect = verdicts.log_likelihood[:, :2].sum(axis=1)
-    affect = affect[np.isfinite(affect[:, 0])]
-    fit = float("nan")
-    if len(affect):
-        fit = float((np.logaddexp.reduce(affect, axis=1) - np.log(affect.shape[1])).mean())
-    return _Outcome(labels, named, fit)
+    return _Outcome(labels, named)
 
 
 def _repeats(x: F64, least: int) -> float:

@@ -142,16 +142,6 @@ def wrong_partner(
         for mode in ("regulating", "mirroring")
         if mode in labelled and number(labelled[mode].get("true")) > 0
     ]
-    fit = (null or {}).get("fit")
-    if fit and math.isfinite(number(fit.get("p"))):
-        follows = number(fit["p"]) <= CHANCE
-        said.append(
-            Sentence(
-                f"Taken together, {listener.possessive} signals fit {partner.possessive} "
-                + ("better than" if follows else "no better than")
-                + f" a wrong partner's ({probability(number(fit['p']))})."
-            )
-        )
     return said
 
 

@@ -153,8 +153,8 @@
       const height = 44, y = (p) => height - 4 - (height - 8) * p;
       clear(svg, height);
       el(svg, "rect", { class: "rail", x: PAD, y: 0, width: plotWidth(), height });
-      for (const p of [0.8, 0.5]) {
-        el(svg, "line", { class: p === 0.8 ? "zero" : "grid", x1: PAD, x2: view.width - RIGHT, y1: y(p), y2: y(p) });
+      for (const p of [0.6, 0.2]) {
+        el(svg, "line", { class: p === 0.6 ? "zero" : "grid", x1: PAD, x2: view.width - RIGHT, y1: y(p), y2: y(p) });
         el(svg, "text", { class: "axis", x: PAD - 5, y: y(p) + 3.5, "text-anchor": "end" }, `${100 * p} %`);
       }
       trace(svg, "both", resample(contingency, columns()), y);

@@ -156,14 +156,15 @@ def _attunement(digest: Digest, summary: Mapping[str, Any], who: Cast) -> Sectio
             "Two questions are asked apart. What does the listener do? Each moment is compared "
             "with three patterns. Mirroring: the listener's activation and pleasantness go along "
             "in kind and size. Regulating: the listener stays calmer or warmer. Disengaged: the "
-            "listener shows little. Nods, short responses and eye contact count too. A pattern is "
-            f"named only if it is at least 80{THIN}% likely under this model, whose constants are "
-            "assumptions informed by published studies.",
+            "listener shows little. Nods, short responses and eye contact count too. How strongly "
+            "this person does each is learned on the way. A pattern is named only if it is at "
+            f"least 70{THIN}% likely under this model, whose numbers come from simulated people.",
             "And is it about this partner? That is asked of what follows what over minutes: your "
             "activation and pleasantness after your partner's, nods after their pauses, each in "
             "units of what chance would give. Weights and threshold were fitted on simulated "
-            "people. Only where both answers are clear does the timeline say “mirroring” or "
-            "“regulating”; a manner alone is “calm” or “moved; not shown to be responding yet”.",
+            f"people; at least 60{THIN}% likely counts as shown. Only where both answers are clear "
+            "does the timeline say “mirroring” or “regulating”; a manner alone is “calm” or "
+            "“moved; not shown to be responding yet”.",
             "The wrong partner: your partner's signals are shifted against yours by at least 15 "
             "seconds, a few dozen times, and everything is judged anew. The range is the middle "
             f"90{THIN}% of those; p is how often a wrong partner does at least as well. The "

@@ -36,7 +36,6 @@ DYAD_REASONS: Final = (
     ("uncalibrated", "still learning what is usual for both"),
     ("coverage of the partner", "too little of the one who shares"),
     ("coverage of the listener", "too little of the one who listens"),
-    ("no channel", "no signal that both have"),
     ("partner within", "the one who shares is near their usual"),
     ("no mode above", "the signals do not agree"),
     ("contingency under", "not shown to be about this partner yet"),
