@@ -55,7 +55,8 @@ def channels(opened: Any) -> list[dict[str, str]]:
 
 def pull(opened: Any, count: int) -> tuple[np.ndarray, np.ndarray]:
     """Return `count` samples and their times on this machine's LSL clock."""
-    samples, times = [], []
+    samples: list[list[Any]] = []
+    times: list[float] = []
     correction = opened.time_correction(timeout=30)
     assert abs(correction) < 0.05  # one machine, one clock
     while len(times) < count:

@@ -165,7 +165,7 @@ def test_functionals_of_little() -> None:
     np.testing.assert_allclose(found["sd"].T, [[np.sqrt(8), np.nan], [np.nan, np.nan]])
     np.testing.assert_allclose(found["p50"].T, [[3.0, 2.0], [np.nan, np.nan]])
     np.testing.assert_allclose(found["slope"].T, [[2.0, np.nan], [np.nan, np.nan]])
-    np.testing.assert_allclose(found["coverage"].T, [[0.5, 0.25], [0, 0]])
+    np.testing.assert_allclose(found["coverage"].T, [[0.5, 0.25], [0.0, 0.0]])
 
 
 def test_functionals_of_a_long_flat_series() -> None:

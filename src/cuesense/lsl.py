@@ -76,8 +76,8 @@ class Outlets:
             ) from error
         self._lsl = pylsl
         tick, dyad = config.grid.rate_hz, config.dyad.rate_hz
-        self._outlets = {
-            **{p: self._outlet(p, "cues", TIMELINE, tick, name) for p in PEOPLE},
+        self._outlets: dict[str, pylsl.StreamOutlet] = {
+            **{str(p): self._outlet(p, "cues", TIMELINE, tick, name) for p in PEOPLE},
             "dyad": self._outlet("dyad", "cues", DYAD, dyad, name),
             "words": self._outlet("words", "Markers", WORDS, None, name),
             "events": self._outlet("events", "Markers", EVENTS, None, name),

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 PERCENTILES: Final = (5, 20, 50, 80, 95)
-BLOCK: Final = 16
+BLOCK: Final = 32
 """Columns that are measured at a time."""
 _NOISE: Final = 1e-12
 """Share of a sum of squares below which what is left of it is rounding."""
@@ -78,7 +78,7 @@ class Cut:
 
     def mean(self) -> F64:
         """Mean."""
-        return _ratio(self._total, self.count, self.count > 0) + self._centre
+        return np.asarray(_ratio(self._total, self.count, self.count > 0) + self._centre)
 
     def sd(self) -> F64:
         """Sample standard deviation, n - 1."""
@@ -99,11 +99,11 @@ class Cut:
     def coverage(self) -> F64:
         """Share of the ticks that have a value; 0 without ticks."""
         ticks = self._end - self._first
-        return self.count / np.maximum(ticks, 1)
+        return np.asarray(self.count / np.maximum(ticks, 1))
 
     def percentile(self, percent: int) -> F64:
         """Percentile, interpolated linearly; one of `PERCENTILES`."""
-        return self._percentiles[PERCENTILES.index(percent)]
+        return np.asarray(self._percentiles[PERCENTILES.index(percent)])
 
     @cached_property
     def _percentiles(self) -> F64:

@@ -11,6 +11,7 @@ import json
 import re
 import zlib
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -44,9 +45,13 @@ def write(material: Material, folder: Path) -> None:
         _sidecar(material, "timeline", path)
     with contextlib.ExitStack() as files:
         write_of = {p: files.enter_context(_gzip(path)) for p, path in people.items()}
-        for group in material.people():
-            for person, rows in group.items():
-                write_of[person](lines(_coded(material, "timeline", rows)))
+        workers = files.enter_context(ThreadPoolExecutor(len(people)))
+
+        def put(person: str, rows: pa.Table) -> int:
+            return write_of[person](lines(_coded(material, "timeline", rows)))
+
+        for group in material.people():  # each person's file in a thread of its own
+            list(workers.map(put, group.keys(), group.values()))
     dyad = place / f"{stem}_recording-dyad_physio"
     _sidecar(material, "state", dyad)
     with _gzip(dyad) as write_dyad:

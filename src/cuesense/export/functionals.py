@@ -13,13 +13,14 @@ from cuesense.export.tables import plain
 from cuesense.windows import FUNCTIONALS, Windows, measured
 
 WINDOW_S: Final = 30.0
-STEP_S: Final = 5.0
+STEP_S: Final = 10.0
+"""The windows that synchrony is measured in, too (`config.Synchrony`)."""
 
 
 def write(material: Material, folder: Path) -> None:
     """Write ``windows.csv``, ``turns.csv`` and ``columns.csv``.
 
-    `windows` has a row per window of 30 s, every 5 s, and person; `turns` a row per turn and
+    `windows` has a row per window of 30 s, every 10 s, and person; `turns` a row per turn and
     person, so also how the other listened (``speaker`` has the turn). A missing number is empty;
     what share of it was there is in ``*_coverage``.
     """
