@@ -173,6 +173,13 @@ def test_a_table_that_was_tampered_with_is_named(ratings: Ratings, line: str, wh
     assert what in str(caught.value)
 
 
+def test_a_table_that_is_no_raters_is_named(ratings: Ratings) -> None:
+    ratings.save("anna", ratings.plan(), 0, Code("mirroring"))
+    (ratings.folder / "my notes.csv").touch()
+    with pytest.raises(OutputError, match=r"my notes\.csv.*move it away"):
+        ratings.names()
+
+
 @pytest.mark.parametrize(
     "content", ["", "[]", "{}", '{"version": 2}', '{"version": 1, "units": []}']
 )

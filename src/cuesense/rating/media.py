@@ -49,6 +49,8 @@ def opened(
         If the passphrase is wrong.
     """
     with tempfile.TemporaryDirectory(prefix=_TEMPORARY, ignore_cleanup_errors=True) as temporary:
+        _sweep(Path(temporary).parent)
+        (Path(temporary) / OWNER).write_text(json.dumps(owner()), encoding="utf-8")
         paths = _found(session, named, passphrase, Path(temporary))
         offset_s = float(session.meta["source"]["offset_s"]) if len(paths) == 2 else None
         yield open_files(paths, offset_s, MAX_SIDE[len(paths) - 1], BLOCK_S)
@@ -128,8 +130,6 @@ def _unlocked(
     """Return files that can be read: those that were encrypted are decrypted."""
     from cuesense.recording import unlock
 
-    _sweep(temporary.parent)
-    (temporary / OWNER).write_text(json.dumps(owner()), encoding="utf-8")
     word = ""
     plain = []
     for path in kept:

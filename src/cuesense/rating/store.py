@@ -182,8 +182,20 @@ class Ratings:
         return plan
 
     def names(self) -> list[str]:
-        """Return the names of all raters, in order."""
-        return sorted(p.stem for p in self.folder.glob("*.csv") if not p.name.startswith("."))
+        """Return the names of all raters, in order.
+
+        Raises
+        ------
+        OutputError
+            If a table is there that is no rater's.
+        """
+        found = []
+        for path in self.folder.glob("[!.]*.csv"):
+            try:
+                found.append(checked_name(path.stem))
+            except ParameterError as error:
+                raise OutputError(f"{str(path)!r} is no rater's table: move it away") from error
+        return sorted(found)
 
     def codes(self, name: str, plan: Plan) -> Codes:
         """Return what a rater has said so far.
