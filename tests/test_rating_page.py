@@ -62,7 +62,8 @@ def address(running: subprocess.Popen[str]) -> Place:
 def shown(page: Page, number: int) -> None:
     """Wait until a bout is on the page and runs, with its sound."""
     page.text("place", f"Bout {number} of")
-    page.until(f"{NOW} > 0.1 && !document.getElementById('video').paused")
+    running = f"{NOW} > 0.1 && !document.getElementById('video').paused"
+    page.until(running, within_s=60.0)  # a bout is cut and encoded first
     page.until("document.getElementById('video').videoWidth > 0")
 
 
@@ -265,7 +266,7 @@ def test_fits_the_window_and_every_control_can_be_reached(
     for name in ("again", "part", "mirroring", "1", "words", "codebook", "next", "finish"):
         page.tab_to(name)
     small = page.run(
-        "return [...document.querySelectorAll('.ask-form label, .ask-form button, .watch button')]"
+        "return [...document.querySelectorAll('#form label:has(input), #form button, #watch button')]"
         ".filter((e) => e.checkVisibility() && e.getBoundingClientRect().height < 24)"
         ".map((e) => e.innerText)"
     )

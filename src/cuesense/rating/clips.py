@@ -23,7 +23,8 @@ from cuesense.capture.file import FileSource
 from cuesense.errors import MediaError
 from cuesense.types import F32, U8, AudioBlock, Packet, VideoFrame
 
-PICTURE: Final = ("libvpx", {"deadline": "realtime", "cpu-used": "8", "crf": "12"})
+# A negative speed is fixed; with a positive one the picture depends on how busy the machine is.
+PICTURE: Final = ("libvpx", {"deadline": "realtime", "cpu-used": "-8", "crf": "12"})
 SOUND: Final = "libopus"
 BIT_RATE: Final = 2_000_000
 RATE: Final = 48_000
@@ -202,7 +203,13 @@ class Clips:
         return len(self._stretches)
 
     def get(self, i: int) -> Future[bytes]:
-        """Return a clip that is being made; it may fail with `MediaError`."""
+        """Return a clip that is being made; it may fail with `MediaError`.
+
+        Raises
+        ------
+        MediaError
+            After `end`.
+        """
         wanted = self._want(i)
         if i + 1 < len(self):
             self._want(i + 1)
@@ -210,16 +217,22 @@ class Clips:
             self._made.pop(old).cancel()
         return wanted
 
+    def end(self) -> None:
+        """Make no more: clips that are not ready fail, at once, so that nobody waits for them."""
+        self._over.set()
+        self._worker.shutdown(wait=False, cancel_futures=True)
+
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._over.set()
-        self._worker.shutdown(cancel_futures=True)
+        self.end()
+        self._worker.shutdown()
 
     def _want(self, i: int) -> Future[bytes]:
-        found = self._made.pop(i, None)
-        if found is None:
+        if (found := self._made.pop(i, None)) is None:
+            if self._over.is_set():
+                raise MediaError("cuesense is ending")
             found = self._worker.submit(self._make, i)
         self._made[i] = found
         return found

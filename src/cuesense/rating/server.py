@@ -103,14 +103,15 @@ def app(
         place = int(request.path_params["place"])
         if not place < len(clips):
             return _no(404, "there is no such bout: reload the page")
-        wanted = clips.get(place)
+        wanted = None
         try:
+            wanted = clips.get(place)
             # Shielded: a page that goes away must not take it from one that waits for it, too.
             made = await asyncio.shield(asyncio.wrap_future(wanted))
         except CuesenseError as error:
             return _no(422, str(error))
         except asyncio.CancelledError:
-            if not wanted.cancelled():
+            if wanted is None or not wanted.cancelled():
                 raise
             return _no(409, "other bouts were asked for meanwhile: play it again")
         return Response(made, media_type="video/webm")
@@ -192,18 +193,22 @@ def serve(
                 local.show(address)
 
         def stop() -> None:
+            clips.end()  # else the server waits for those whom a page still waits for
             server.should_exit = True
 
-        server = _Server(app(sitting, source, clips, token, port, stop), ready)
+        clips.get(sitting.first)  # so that it is ready when the rater has read what to do
+        server = _Server(app(sitting, source, clips, token, port, stop), ready, stop)
         asyncio.run(server.serve(sockets=[listener]))
 
 
 class _Server(uvicorn.Server):
     """Uvicorn that says when it serves, and for which a signal is a wish to end, not an error."""
 
-    def __init__(self, application: Starlette, ready: Callable[[], None]) -> None:
+    def __init__(
+        self, application: Starlette, ready: Callable[[], None], stop: Callable[[], None]
+    ) -> None:
         super().__init__(local.settings(application))
-        self._ready = ready
+        self._ready, self._stop = ready, stop
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin to serve, then say so."""
@@ -213,4 +218,4 @@ class _Server(uvicorn.Server):
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """End; from the second signal on at once."""
         self.force_exit = self.should_exit
-        self.should_exit = True
+        self._stop()

@@ -63,6 +63,12 @@ class Sitting:
         return [(max(0.0, unit.start - units.CONTEXT_S), unit.end) for unit in found]
 
     @property
+    def first(self) -> int:
+        """The place of the first bout that is not coded, 0 if all are."""
+        left = (place for place, unit in enumerate(self._order) if unit not in self._codes)
+        return next(left, 0)
+
+    @property
     def done(self) -> int:
         """How many bouts are coded."""
         return len(self._codes)

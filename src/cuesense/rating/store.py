@@ -107,7 +107,8 @@ def label_column(session: Session) -> tuple[np.ndarray, list[str], np.ndarray]:
 
 def listener_of(session: Session) -> str:
     """Return who listens in a session, "A" or "B"."""
-    return next(p for p, who in session.meta["people"].items() if who["role"] == "listener")
+    people: dict[str, dict[str, str]] = session.meta["people"]
+    return next(person for person, who in people.items() if who["role"] == "listener")
 
 
 class Ratings:
