@@ -16,6 +16,7 @@ import report_sessions
 from cuesense import Session, schema
 from cuesense.rating.store import Code, Ratings
 from cuesense.rating.units import ANSWERS
+from media import Audio, Video, write_media
 
 BASELINE_S = 45.0
 
@@ -23,7 +24,7 @@ BASELINE_S = 45.0
 def folder(
     path: Path,
     *media: Path,
-    duration_s: float = 218.0,
+    duration_s: float = 130.0,
     labels: Sequence[str] | None = None,
     **source: Any,
 ) -> Session:
@@ -51,6 +52,12 @@ def folder(
     meta = json.dumps({**made.meta, "source": about})
     (path / "session.json").write_text(meta, encoding="utf-8")
     return Session(path)
+
+
+def small(path: Path) -> Path:
+    """Write a recording of 130 s that is cut and encoded in a moment."""
+    video = Video(codec="libx264", size=(96, 64), fps=10, seconds=130.0, gop=20)
+    return write_media(path, video, Audio(codec="aac", rate=16_000, seconds=130.0))
 
 
 def code(session: Session, name: str, answers: Mapping[int, str] | Sequence[str]) -> None:

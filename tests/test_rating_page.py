@@ -152,14 +152,19 @@ def test_three_bouts_by_keyboard_then_killed_then_gone_on_with(
 
 
 @pytest.fixture(scope="module")
-def session(tmp_path_factory: pytest.TempPathFactory, sample: Path) -> Session:
-    return rated.folder(tmp_path_factory.mktemp("page") / "dyad.cuesense", sample)
+def talk(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return rated.small(tmp_path_factory.mktemp("talk") / "talk.mp4")
+
+
+@pytest.fixture(scope="module")
+def session(tmp_path_factory: pytest.TempPathFactory, talk: Path) -> Session:
+    return rated.folder(tmp_path_factory.mktemp("page") / "talk.cuesense", talk)
 
 
 @pytest.fixture
-def place(session: Session, sample: Path) -> Iterator[Any]:
+def place(session: Session, talk: Path) -> Iterator[Any]:
     shutil.rmtree(session.path / "ratings", ignore_errors=True)
-    with served(session, "anna", sample, 4) as found:
+    with served(session, "anna", talk, 4) as found:
         yield found
 
 
@@ -224,11 +229,9 @@ def test_single_keys_can_be_switched_off_and_the_codebook_read(browser: Any, pla
     page.until("document.getElementById('saved').textContent === 'Kept.'")
 
 
-def test_an_answer_waits_while_cuesense_is_away(
-    browser: Any, session: Session, sample: Path
-) -> None:
+def test_an_answer_waits_while_cuesense_is_away(browser: Any, session: Session, talk: Path) -> None:
     shutil.rmtree(session.path / "ratings", ignore_errors=True)
-    running = command(session, "--media", str(sample), "--units", "4")
+    running = command(session, "--media", str(talk), "--units", "4")
     where = address(running)
     try:
         page = Page(browser, where)
@@ -266,7 +269,8 @@ def test_fits_the_window_and_every_control_can_be_reached(
     for name in ("again", "part", "mirroring", "1", "words", "codebook", "next", "finish"):
         page.tab_to(name)
     small = page.run(
-        "return [...document.querySelectorAll('#form label:has(input), #form button, #watch button')]"
+        "const all = '#form label:has(input), #form button, #watch button';"
+        "return [...document.querySelectorAll(all)]"
         ".filter((e) => e.checkVisibility() && e.getBoundingClientRect().height < 24)"
         ".map((e) => e.innerText)"
     )

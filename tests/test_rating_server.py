@@ -83,14 +83,19 @@ def put(at: Place, /, **message: Any) -> tuple[int, dict[str, Any]]:
 
 
 @pytest.fixture(scope="module")
-def session(tmp_path_factory: pytest.TempPathFactory, sample: Path) -> Session:
-    return rated.folder(tmp_path_factory.mktemp("rate") / "dyad.cuesense", sample)
+def talk(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return rated.small(tmp_path_factory.mktemp("talk") / "talk.mp4")
 
 
 @pytest.fixture(scope="module")
-def door(session: Session, sample: Path) -> Iterator[Place]:
+def session(tmp_path_factory: pytest.TempPathFactory, talk: Path) -> Session:
+    return rated.folder(tmp_path_factory.mktemp("rate") / "talk.cuesense", talk)
+
+
+@pytest.fixture(scope="module")
+def door(session: Session, talk: Path) -> Iterator[Place]:
     """A server for what must leave no trace."""
-    with served(session, "door", sample) as place:
+    with served(session, "door", talk) as place:
         yield place
     assert not (session.path / "ratings" / "door.csv").exists()
 
@@ -187,12 +192,12 @@ def everything(place: Place) -> dict[str, tuple[int, dict[str, str], bytes]]:
 
 
 def test_what_the_tool_found_makes_no_difference_to_anything_a_rater_can_see(
-    session: Session, tmp_path: Path, sample: Path
+    session: Session, tmp_path: Path, talk: Path
 ) -> None:
     """Same bouts, but the tool's labels, its needle and another rater's answers differ."""
     said = []
     for i, labels in enumerate((["mirroring"], list(reversed(schema.LABELS)))):
-        made = rated.folder(tmp_path / f"s{i}" / "dyad.cuesense", sample, labels=labels)
+        made = rated.folder(tmp_path / f"s{i}" / "talk.cuesense", talk, labels=labels)
         Ratings(session).plan(6)
         Ratings(made).plan(6)
         units = json.loads((session.path / "ratings" / "units.json").read_text(encoding="utf-8"))
@@ -200,7 +205,7 @@ def test_what_the_tool_found_makes_no_difference_to_anything_a_rater_can_see(
             unit["weight"] = 1.0 + i * 7
         (made.path / "ratings" / "units.json").write_text(json.dumps(units), encoding="utf-8")
         rated.code(made, "ben", [("mirroring", "disengaged")[i]] * 6)
-        with served(made, "anna", sample) as place:
+        with served(made, "anna", talk) as place:
             said.append(everything(place))
     assert said[0].keys() == said[1].keys()
     for path in said[0]:
@@ -235,9 +240,9 @@ def test_a_rater_sees_the_bouts_in_an_order_of_their_own(session: Session) -> No
 # ---- answers ------------------------------------------------------------------------------------
 
 
-def test_an_answer_is_on_the_disk_before_the_page_is_told_so(tmp_path: Path, sample: Path) -> None:
-    session = rated.folder(tmp_path / "s", sample)
-    with served(session, "anna", sample) as place:
+def test_an_answer_is_on_the_disk_before_the_page_is_told_so(tmp_path: Path, talk: Path) -> None:
+    session = rated.folder(tmp_path / "s", talk)
+    with served(session, "anna", talk) as place:
         assert put(place, place=4, answer="no demand", sure=3, words="käse") == (200, {"done": 1})
         ratings = Ratings(session)
         plan = ratings.plan()
@@ -286,10 +291,10 @@ def test_a_body_that_is_no_answer_is_refused(door: Place, body: str, status: int
 
 
 def test_a_disk_that_is_full_is_told_and_nothing_is_lost(
-    tmp_path: Path, sample: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, talk: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    session = rated.folder(tmp_path / "s", sample)
-    with served(session, "anna", sample) as place:
+    session = rated.folder(tmp_path / "s", talk)
+    with served(session, "anna", talk) as place:
         answer = {"place": 0, "answer": "mirroring", "sure": None, "words": ""}
         with monkeypatch.context() as patch:
 
@@ -303,10 +308,10 @@ def test_a_disk_that_is_full_is_told_and_nothing_is_lost(
         assert put(place, **answer) == (200, {"done": 1})
 
 
-def test_a_bout_that_cannot_be_shown_says_so(tmp_path: Path, sample: Path) -> None:
+def test_a_bout_that_cannot_be_shown_says_so(tmp_path: Path, talk: Path) -> None:
     """Another, much shorter file in the recording's place: the bouts lie after its end."""
-    session = rated.folder(tmp_path / "s", sample)
-    with served(session, "anna", cut(sample, 3.0, tmp_path / "short.mp4")) as place:
+    session = rated.folder(tmp_path / "s", talk)
+    with served(session, "anna", cut(talk, 3.0, tmp_path / "short.mp4")) as place:
         status, _, body = ask(place, "/clip/0")
         assert status == 422
         assert "cannot be shown" in json.loads(body)["error"]

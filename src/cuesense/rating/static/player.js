@@ -49,6 +49,7 @@ export function player(video, rail, on) {
     try {
       await video.play();
     } catch (error) {
+      draw(); // it is there, if not running
       if (error.name === "NotAllowedError") on.trouble("Press space, or “Play again”, to play the bout.");
       else if (error.name !== "AbortError") on.trouble(`This browser cannot play the bout (${error.message}).`);
     }
