@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import queue
 import re
+import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -325,3 +329,40 @@ def test_the_server_is_on_this_machine_only(door: Place) -> None:
     fields = [line.split() for line in rows.read_text().splitlines()[1:]]
     own = [f[1] for f in fields if f[3] == "0A" and f[1].endswith(f":{door.port:04X}")]
     assert own == [f"0100007F:{door.port:04X}"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such signals")
+@pytest.mark.parametrize("wish", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_it_well_and_leaves_nothing_behind(
+    tmp_path: Path, talk: Path, wish: signal.Signals
+) -> None:
+    session = rated.folder(tmp_path / "s", talk)
+    (tmp_path / "tmp").mkdir()
+    running = subprocess.Popen(
+        [
+            sys.executable,
+            "-m",
+            "cuesense",
+            "rate",
+            str(session.path),
+            "--as",
+            "anna",
+            "--media",
+            str(talk),
+            "--no-browser",
+        ],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"TMPDIR": str(tmp_path / "tmp")},
+    )
+    try:
+        assert running.stderr is not None
+        assert running.stderr.readline().startswith("cuesense: http://127.0.0.1:")
+        running.send_signal(wish)
+        out, rest = running.communicate(timeout=WAIT_S)
+    finally:
+        running.kill()
+    assert (running.returncode, rest) == (0, "")
+    assert "anna: 0 of 6 bouts are coded." in out
+    assert list((tmp_path / "tmp").iterdir()) == []
