@@ -350,6 +350,8 @@ def test_a_signal_ends_it_well_and_leaves_nothing_behind(
             "--media",
             str(talk),
             "--no-browser",
+            "--units",
+            "6",
         ],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
