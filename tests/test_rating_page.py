@@ -275,7 +275,7 @@ def test_fits_the_window_and_every_control_can_be_reached(
         ".map((e) => e.innerText)"
     )
     assert small == []
-    page.click("[data-do=codebook]")
+    page.click("#form [data-do=codebook]")
     assert page.run(overhang) == 0
     page.keys(Keys.ESCAPE)
 
