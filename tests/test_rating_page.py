@@ -34,7 +34,7 @@ NOW = "document.getElementById('video').currentTime"
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    with chromium("--autoplay-policy=user-gesture-required") as running:
+    with chromium("--autoplay-policy=document-user-activation-required") as running:
         yield running
 
 
