@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,23 +15,28 @@ import pyarrow.parquet as pq
 
 import report_sessions
 from cuesense import Session, schema
+from cuesense.rating.questions import CANNOT_TELL, QUESTIONS
+from cuesense.rating.results import CONTINGENCY
 from cuesense.rating.store import Code, Ratings
-from cuesense.rating.units import ANSWERS
 from media import Audio, Video, write_media
 
 BASELINE_S = 45.0
+_P = {(True, False): 0.9, (False, False): 0.05, (False, True): 0.4}
+"""Probability of a stance where the tool names it, names another, and names none."""
 
 
 def folder(
     path: Path,
     *media: Path,
     duration_s: float = 130.0,
-    labels: Sequence[str] | None = None,
+    stances: Sequence[str] | None = None,
+    contingency: Sequence[float] | None = None,
     **source: Any,
 ) -> Session:
     """Make a session folder as an analysis of `media` leaves it.
 
-    `labels` are those of the state table after the baseline, over and over; None: a mixture.
+    `stances` and `contingency` are those of the state table after the baseline, over and over.
+    Without `stances`: a mixture; without `contingency`: a session of before there was that column.
     """
     made = report_sessions.session(duration_s)
     path.mkdir(parents=True)
@@ -38,10 +44,15 @@ def folder(
     pq.write_table(made.events, path / "events.parquet")
     t = made.state.column("t").to_numpy()
     state = _with(made.state, "calibrated", pa.array((t >= BASELINE_S).astype(float)))
-    given = labels or [label for label in schema.LABELS for _ in range(60)]
-    column = np.resize(np.array(given, dtype=object), len(t))
-    column[t < BASELINE_S] = schema.INSUFFICIENT
-    state = _with(state, "label", pa.array(column, pa.string()))
+    if stances is not None:
+        for mode in schema.MODES:
+            p = [_P.get((said == mode, said == CANNOT_TELL), np.nan) for said in stances]
+            state = _with(state, f"p_{mode}", _after(t, p))
+        state = _with(state, "label", pa.array(np.resize(np.array(stances, object), len(t))))
+    if CONTINGENCY in state.column_names:
+        state = state.drop_columns([CONTINGENCY])
+    if contingency is not None:
+        state = state.append_column(CONTINGENCY, _after(t, contingency))
     pq.write_table(state, path / "state.parquet")
     about = {
         **made.meta["source"],
@@ -60,14 +71,23 @@ def small(path: Path) -> Path:
     return write_media(path, video, Audio(codec="aac", rate=16_000, seconds=130.0))
 
 
-def code(session: Session, name: str, answers: Mapping[int, str] | Sequence[str]) -> None:
-    """Let a rater have coded units, counted from 0 in order of time."""
+def code(
+    session: Session,
+    name: str,
+    stances: Sequence[str],
+    responds: Sequence[str] = (),
+) -> None:
+    """Let a rater have coded the first units of a session, in order of time."""
     ratings = Ratings(session)
     plan = ratings.plan()
-    given = answers if isinstance(answers, Mapping) else dict(enumerate(answers))
-    for unit, answer in given.items():
-        assert answer in ANSWERS
-        ratings.save(name, plan, unit, Code(answer))
+    for unit, answers in enumerate(itertools.zip_longest(stances, responds, fillvalue="")):
+        assert all(a in ("", *q.answers) for q, a in zip(QUESTIONS, answers, strict=True))
+        ratings.save(name, plan, unit, Code(answers))
+
+
+def _after(t: np.ndarray, values: Sequence[float]) -> pa.Array:
+    """Return values over and over, missing before the baseline is complete."""
+    return pa.array(np.where(t < BASELINE_S, np.nan, np.resize(np.array(values), len(t))))
 
 
 def _with(table: pa.Table, name: str, column: pa.Array) -> pa.Table:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import json
 from pathlib import Path
 
@@ -13,134 +14,216 @@ from rich.console import Console
 import rated
 from cuesense import Session, cli
 from cuesense.errors import ParameterError
-from cuesense.rating import as_json, results, study, units, words
-from cuesense.rating.store import Ratings, label_column
+from cuesense.rating import results, study, words
+from cuesense.rating.questions import RESPONDS, STANCE, Question
+from cuesense.rating.results import Pair, Study
+from cuesense.rating.store import Ratings
 
 SPELL = [label for label in ("mirroring", "regulating") for _ in range(120)]
 """24 s of each: the tool's answers are these two and no other, but for cells it changes in."""
+ALONG = [p for p in (0.95, 0.5, 0.8) for _ in range(120)]
+"""24 s each: the tool claims a response, does not, and does again."""
 
 
 @pytest.fixture
 def session(tmp_path: Path) -> Session:
-    return rated.folder(tmp_path / "talk.cuesense", duration_s=600.0, labels=SPELL)
+    return rated.folder(
+        tmp_path / "talk.cuesense", duration_s=600.0, stances=SPELL, contingency=ALONG
+    )
 
 
-def tool(session: Session) -> list[str]:
-    t, labels, _ = label_column(session)
-    return units.tool_answers(t, labels, Ratings(session).plan().units)
+def tool(session: Session, question: Question = STANCE) -> list[str]:
+    said = results.said_by_tool(question, session, Ratings(session).plan())
+    assert said is not None
+    return [question.answers[i] for i in said]
+
+
+def pair(found: Study, first: str, second: str, question: Question = STANCE) -> Pair:
+    (one,) = (
+        p
+        for part in found.parts
+        if part.question is question
+        for p in part.pairs
+        if (p.first, p.second) == (first, second)
+    )
+    return one
 
 
 def test_a_rater_who_says_what_the_tool_says_agrees_with_it_wholly(session: Session) -> None:
-    said = tool(session)
-    assert {"mirroring", "regulating"} <= set(said)
-    rated.code(session, "anna", said)
-    (pair,) = study([session]).pairs
-    assert (pair.first, pair.second) == ("anna", "tool")
-    assert pair.coded == len(said) == 40
-    assert pair.kappa == pair.kappa_all == 1.0
-    assert "agreed on all" in pair.sentence
+    stances, responds = tool(session), tool(session, RESPONDS)
+    assert {"mirroring", "regulating"} <= set(stances)
+    assert {"yes", "no"} <= set(responds)
+    rated.code(session, "anna", stances, responds)
+    found = study([session])
+    for question in (STANCE, RESPONDS):
+        one = pair(found, "anna", "tool", question)
+        assert one.coded == 40
+        assert one.kappa == one.kappa_all == 1.0
+        assert np.isnan([one.low, one.high]).all()
+        assert "agreed on all" in one.sentence
+    assert [part.note for part in found.parts] == ["", ""]
+
+
+def test_the_two_questions_are_compared_apart(session: Session) -> None:
+    other = {"yes": "no", "no": "yes", "cannot tell": "cannot tell"}
+    wrong = [other[answer] for answer in tool(session, RESPONDS)]
+    rated.code(session, "anna", tool(session), wrong)
+    found = study([session])
+    assert pair(found, "anna", "tool").kappa == 1.0
+    assert pair(found, "anna", "tool", RESPONDS).agreed == 0.0
+    assert pair(found, "anna", "tool", RESPONDS).kappa < -0.5
+
+
+def test_an_older_session_has_no_tool_in_the_second_question(tmp_path: Path) -> None:
+    old = rated.folder(tmp_path / "old", duration_s=600.0, stances=SPELL)
+    for name in ("anna", "ben"):
+        rated.code(old, name, tool(old), ["yes", "no"] * 20)
+    found = study([old])
+    assert pair(found, "anna", "tool").kappa == 1.0
+    assert [(p.first, p.second) for p in found.parts[1].pairs] == [("anna", "ben")]
+    assert "not available in this session's version" in found.parts[1].note
+    new = rated.folder(
+        tmp_path / "new", duration_s=600.0, stances=SPELL, contingency=ALONG, sha256=["1"]
+    )
+    rated.code(new, "anna", tool(new), tool(new, RESPONDS))
+    both = study([old, new])
+    assert pair(both, "anna", "tool", RESPONDS).sessions == 1
+    assert "1 of 2 sessions" in both.parts[1].note
+
+
+def test_the_sessions_own_bound_decides_what_the_tool_says(session: Session) -> None:
+    Ratings(session).plan()
+    assert "mirroring" in tool(session)
+    session.meta["config"]["dyad"]["min_p"] = 0.95  # the stances have .9
+    assert set(tool(session)) == {"cannot tell"}
 
 
 def test_a_rater_who_guesses_agrees_with_it_by_chance(session: Session) -> None:
     rng = np.random.default_rng(0)
     rated.code(session, "anna", [("mirroring", "regulating")[i] for i in rng.integers(2, size=40)])
-    (pair,) = study([session]).pairs
-    assert pair.low < 0 < pair.high
-    assert abs(pair.kappa) < 0.35
-    assert "say little" in pair.sentence
+    one = pair(study([session]), "anna", "tool")
+    assert one.low < 0 < one.high
+    assert abs(one.kappa) < 0.35
+    assert "say little" in one.sentence
 
 
 def test_cannot_tell_is_no_answer_for_kappa_but_is_counted(session: Session) -> None:
     said = tool(session)
-    rated.code(session, "anna", {i: a for i, a in enumerate(said) if i < 30})
-    rated.code(session, "ben", ["cannot tell"] * 5 + said[5:])
+    rated.code(session, "anna", said[:30], ["yes"] * 20)
+    rated.code(session, "ben", ["cannot tell"] * 5 + said[5:], ["no"] * 40)
     found = study([session])
-    assert found.coded == {"anna": 30, "ben": 40}
-    pair = next(p for p in found.pairs if (p.first, p.second) == ("anna", "ben"))
+    assert found.coded == {"anna": 20, "ben": 40}
+    one = pair(found, "anna", "ben")
     undecided = sum(a == "cannot tell" for a in said[5:30])
-    assert (pair.coded, pair.decided) == (30, 25 - undecided)
-    assert pair.kappa == 1.0
-    assert pair.kappa_all < 1.0
-    assert pair.table[:, 4].sum() == 5 + undecided
-
-
-def test_what_the_tool_says_rarely_counts_less_in_the_sessions_time(tmp_path: Path) -> None:
-    spells = ["regulating"] * 900 + ["mirroring"] * 180
-    session = rated.folder(tmp_path / "s", duration_s=1500.0, labels=spells)
-    said = tool(session)
-    # Wrong wherever the tool says mirroring: a sixth of the time, more of the units.
-    rated.code(session, "anna", ["disengaged" if a == "mirroring" else a for a in said])
-    (pair,) = study([session]).pairs
-    assert pair.agreed == pytest.approx(np.mean([a == "regulating" for a in said]), abs=0.05)
-    assert pair.agreed_of_time == pytest.approx(5 / 6, abs=0.06)
-    assert pair.agreed_of_time > pair.agreed + 0.1
+    assert (one.coded, one.decided) == (30, 25 - undecided)
+    assert one.kappa == 1.0
+    assert one.kappa_all < 1.0
+    assert one.table[:, -1].sum() == 5 + undecided
+    assert pair(found, "anna", "ben", RESPONDS).coded == 20
 
 
 def test_three_raters_have_alpha_and_two_have_none(session: Session) -> None:
     said = tool(session)
     for name in ("anna", "ben"):
         rated.code(session, name, said)
-    assert np.isnan(study([session]).alpha)
+    assert np.isnan([part.alpha for part in study([session]).parts]).all()
     rated.code(session, "eve", said[:20] + ["disengaged"] * 20)
     found = study([session])
-    assert 0.2 < found.alpha < 0.9
-    assert len(found.pairs) == 6
+    assert 0.2 < found.parts[0].alpha < 0.9
+    assert len(found.parts[0].pairs) == 6
 
 
 def test_five_sessions_are_resampled_whole(tmp_path: Path) -> None:
     sessions = [
-        rated.folder(tmp_path / f"s{i}", duration_s=300.0, labels=SPELL, sha256=[str(i)])
+        rated.folder(tmp_path / f"s{i}", duration_s=300.0, stances=SPELL, sha256=[str(i)])
         for i in range(5)
     ]
     for i, session in enumerate(sessions):
         said = tool(session)
         other = ["regulating" if a == "mirroring" else "mirroring" for a in said]
         rated.code(session, "anna", other if i == 0 else said)
-    (pair,) = study(sessions).pairs
-    assert (pair.sessions, pair.over) == (5, "sessions")
-    (as_units,) = study(sessions[:4]).pairs
+    one = pair(study(sessions), "anna", "tool")
+    assert (one.sessions, one.over) == (5, "sessions")
+    as_units = pair(study(sessions[:4]), "anna", "tool")
     assert as_units.over == "units"
-    assert pair.high - pair.low > as_units.high - as_units.low
+    assert one.high - one.low > as_units.high - as_units.low
     with pytest.raises(ParameterError, match="given twice"):
         study([sessions[0], Session(tmp_path / "s1" / ".." / "s0")])
 
 
 def test_pools_only_sessions_that_both_coded(tmp_path: Path) -> None:
-    sessions = [rated.folder(tmp_path / f"s{i}", labels=SPELL) for i in range(2)]
+    sessions = [rated.folder(tmp_path / f"s{i}", stances=SPELL) for i in range(2)]
     rated.code(sessions[0], "anna", tool(sessions[0]))
     rated.code(sessions[1], "ben", tool(sessions[1]))
-    pair = study(sessions).pairs[0]
-    assert (pair.first, pair.second, pair.coded, pair.sessions) == ("anna", "ben", 0, 0)
-    assert "nothing can be said" in pair.sentence
+    one = pair(study(sessions), "anna", "ben")
+    assert (one.coded, one.sessions) == (0, 0)
+    assert one.sentence.startswith("Insufficient data: both decided no bouts")
 
 
 def test_the_same_ratings_give_the_same_interval(session: Session) -> None:
     rated.code(session, "anna", tool(session)[:30] + ["disengaged"] * 10)
-    first, again = (study([session]).pairs[0] for _ in range(2))
+    first, again = (pair(study([session]), "anna", "tool") for _ in range(2))
     assert (first.low, first.high) == (again.low, again.high)
     assert first.low < first.kappa < first.high
 
 
-def test_what_is_printed_fits_a_terminal_and_says_how_little_it_is(session: Session) -> None:
-    rated.code(session, "anna", tool(session)[:30] + ["disengaged"] * 10)
-    rated.code(session, "ben", tool(session))
+def alone(a: list[int], b: list[int]) -> Pair:
+    return results.compare("a", "b", [{"a": np.array(a), "b": np.array(b)}], STANCE)
+
+
+@pytest.mark.parametrize("n", [0, 1, 9])
+def test_under_ten_bouts_there_is_no_kappa(n: int) -> None:
+    one = alone([0, 1] * 20, ([0, 1] * 20)[:n] + [3] * (40 - n))
+    assert one.decided == n
+    assert np.isnan([one.kappa, one.low, one.high]).all()
+    assert "Insufficient data" in one.sentence
+    assert "10 or more" in one.sentence
+
+
+def test_a_perfect_pair_of_few_units_is_told_as_such() -> None:
+    one = alone([0, 1] * 6, [0, 1] * 6)
+    assert one.kappa == 1.0
+    assert "25%" in one.sentence
+
+
+def test_one_and_the_same_answer_has_no_kappa() -> None:
+    one = alone([1] * 12, [1] * 12)
+    assert np.isnan(one.kappa)
+    assert "not defined" in one.sentence
+
+
+@pytest.mark.parametrize("width", [80, 100, 140])
+def test_what_is_printed_fits_a_terminal_and_says_how_little_it_is(
+    session: Session, width: int
+) -> None:
+    rated.code(session, "anna", tool(session)[:30] + ["disengaged"] * 10, ["yes"] * 5)
+    rated.code(session, "ben", tool(session), tool(session, RESPONDS))
     out = io.StringIO()
-    words.show(study([session]), Console(file=out, width=100))
-    text = out.getvalue()
-    assert "anna and ben" in text
-    assert "ben and the tool" in text
-    assert "is only a number" in text or "known to about" in text or "say little" in text
-    assert "rather too narrow" in " ".join(text.split())
-    assert max(map(len, text.splitlines())) <= 100
+    words.show(study([session]), Console(file=out, width=width))
+    text = " ".join(out.getvalue().split())
+    for wanted in (
+        "What does the listener do?",
+        "Is it a response to this partner?",
+        "anna and ben",
+        "ben and the tool",
+        "Insufficient data: both decided 5 bouts",
+        "say little",
+        "rather too narrow",
+        "not shown",
+    ):
+        assert wanted in text
+    assert max(map(len, out.getvalue().splitlines())) <= width
 
 
 def test_json_holds_no_nan(session: Session) -> None:
     rated.code(session, "anna", ["mirroring"])
-    made = json.loads(json.dumps(as_json(study([session])), allow_nan=False))
-    assert made["pairs"][0]["kappa"] is None
-    assert made["alpha"] is None
-    assert made["pairs"][0]["coded_by_both"] == 1
-    assert sum(map(sum, made["pairs"][0]["table"])) == 1
+    made = json.loads(json.dumps(words.as_json(study([session])), allow_nan=False))
+    (one,) = made["questions"]["stance"]["pairs"]
+    assert one["kappa"] is None
+    assert made["questions"]["stance"]["alpha"] is None
+    assert one["coded_by_both"] == 1
+    assert sum(itertools.chain.from_iterable(one["table"])) == 1
+    assert made["questions"]["responds"]["pairs"][0]["coded_by_both"] == 0
 
 
 def run(*arguments: str | Path) -> int:
@@ -151,7 +234,7 @@ def run(*arguments: str | Path) -> int:
 
 
 def test_the_command_prints_json(session: Session, capsys: pytest.CaptureFixture[str]) -> None:
-    rated.code(session, "anna", tool(session))
+    rated.code(session, "anna", tool(session), tool(session, RESPONDS))
     assert run("rate", session.path, "--agreement", "--json") == 0
     assert json.loads(capsys.readouterr().out)["coded"] == {"anna": 40}
     assert run("rate", session.path, "--agreement") == 0
@@ -185,9 +268,3 @@ def test_several_sessions_are_not_coded_at_once(
     made = [rated.folder(tmp_path / name).path for name in "ab"]
     assert run("rate", *made, "--as", "anna") == 2
     assert "one at a time" in capsys.readouterr().err
-
-
-def test_a_perfect_pair_of_few_units_is_told_as_such() -> None:
-    sheets = [results.Sheet({"a": np.array([0, 1, 0]), "b": np.array([0, 1, 0])}, np.ones(3))]
-    pair = results.compare("a", "b", sheets)
-    assert "100%" in pair.sentence.replace("\N{NO-BREAK SPACE}", "")

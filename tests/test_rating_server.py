@@ -20,14 +20,16 @@ import pytest
 
 import rated
 from conftest import cut
-from cuesense import Session, schema
+from cuesense import Session
 from cuesense.capture.file import open_files
 from cuesense.rating import server
+from cuesense.rating.questions import QUESTIONS
 from cuesense.rating.sitting import Sitting
 from cuesense.rating.store import Ratings
-from cuesense.rating.units import ANSWERS
 
 WAIT_S = 20.0
+WISHES = [s for s in signal.Signals if s.name in ("SIGINT", "SIGTERM", "SIGHUP")]
+SAID = {"stance": "mirroring", "responds": "yes", "sure": None, "words": ""}
 
 
 class Place(NamedTuple):
@@ -115,7 +117,7 @@ def test_another_name_is_refused(door: Place, host: str) -> None:
 
 @pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://127.0.0.1:1"])
 def test_another_site_is_refused(door: Place, origin: str) -> None:
-    body = json.dumps({"place": 0, "answer": "mirroring", "sure": None, "words": ""})
+    body = json.dumps({"place": 0, **SAID})
     assert ask(door, "/answer", "POST", body, Origin=origin)[0] == 403
     assert ask(door, "/sheet", Origin=origin)[0] == 403
 
@@ -178,7 +180,11 @@ def test_the_page_asks_for_nothing_elsewhere_and_has_no_inline_script() -> None:
     html = (folder / "index.html").read_text(encoding="utf-8")
     assert re.findall(r"<script(?![^>]*src=)", html) == []
     assert not re.search(r"\son\w+=|\sstyle=|<style", html)
-    assert re.findall(r'name="answer" value="([^"]+)"', html) == list(ANSWERS)
+    for question in QUESTIONS:
+        assert (
+            tuple(re.findall(rf'name="{question.name}" value="([^"]+)"', html)) == question.answers
+        )
+        assert question.words.split()[-1] in html
 
 
 # ---- what is never told -------------------------------------------------------------------------
@@ -188,7 +194,7 @@ def everything(place: Place) -> dict[str, tuple[int, dict[str, str], bytes]]:
     """Return all that the server of a rater with 6 bouts can be made to say."""
     paths = [*server.STATIC, "/sheet", "/nowhere", *(f"/clip/{i}" for i in (0, 3, 7))]
     said = {path: ask(place, path) for path in paths}
-    answer = {"place": 2, "answer": "regulating", "sure": 2, "words": "warm"}
+    answer = SAID | {"place": 2, "stance": "regulating", "sure": 2, "words": "warm"}
     for name, message in (("right", answer), ("wrong", answer | {"place": 99}), ("odd", [])):
         said[name] = ask(place, "/answer", "POST", json.dumps(message))
     said["after"] = ask(place, "/sheet")
@@ -196,19 +202,16 @@ def everything(place: Place) -> dict[str, tuple[int, dict[str, str], bytes]]:
 
 
 def test_what_the_tool_found_makes_no_difference_to_anything_a_rater_can_see(
-    session: Session, tmp_path: Path, talk: Path
+    tmp_path: Path, talk: Path
 ) -> None:
-    """Same bouts, but the tool's labels, its needle and another rater's answers differ."""
+    """One recording, but the tool's findings and another rater's answers differ."""
     said = []
-    for i, labels in enumerate((["mirroring"], list(reversed(schema.LABELS)))):
-        made = rated.folder(tmp_path / f"s{i}" / "talk.cuesense", talk, labels=labels)
-        Ratings(session).plan(6)
+    for i, stance in enumerate(("mirroring", "disengaged")):
+        made = rated.folder(
+            tmp_path / f"s{i}" / "talk.cuesense", talk, stances=[stance], contingency=[i]
+        )
         Ratings(made).plan(6)
-        units = json.loads((session.path / "ratings" / "units.json").read_text(encoding="utf-8"))
-        for unit in units["units"]:
-            unit["weight"] = 1.0 + i * 7
-        (made.path / "ratings" / "units.json").write_text(json.dumps(units), encoding="utf-8")
-        rated.code(made, "ben", [("mirroring", "disengaged")[i]] * 6)
+        rated.code(made, "ben", [stance] * 6, [("yes", "no")[i]] * 6)
         with served(made, "anna", talk) as place:
             said.append(everything(place))
     assert said[0].keys() == said[1].keys()
@@ -220,13 +223,14 @@ def test_what_the_tool_found_makes_no_difference_to_anything_a_rater_can_see(
 
 def test_a_page_is_told_its_bouts_and_nothing_of_where_they_are(door: Place) -> None:
     told = json.loads(ask(door, "/sheet")[2])
-    assert told.keys() == {"name", "listener", "side", "picture", "stereo", "answers", "bouts"}
+    assert told.keys() == {"name", "listener", "side", "picture", "stereo", "questions", "bouts"}
     assert len(told["bouts"]) == 6
     for bout in told["bouts"]:
         assert bout == {
             "lead_s": 8.0,
             "length_s": 12.0,
-            "answer": None,
+            "stance": "",
+            "responds": "",
             "sure": None,
             "words": "",
         }
@@ -247,16 +251,19 @@ def test_a_rater_sees_the_bouts_in_an_order_of_their_own(session: Session) -> No
 def test_an_answer_is_on_the_disk_before_the_page_is_told_so(tmp_path: Path, talk: Path) -> None:
     session = rated.folder(tmp_path / "s", talk)
     with served(session, "anna", talk) as place:
-        assert put(place, place=4, answer="no demand", sure=3, words="käse") == (200, {"done": 1})
+        half = {"stance": "disengaged", "responds": "", "sure": 3, "words": "käse"}
+        assert put(place, place=4, **half) == (200, {"done": 0})
         ratings = Ratings(session)
         plan = ratings.plan()
         (unit,) = ratings.codes("anna", plan)
         code = ratings.codes("anna", plan)[unit]
-        assert (code.answer, code.sure, code.words) == ("no demand", 3, "käse")
+        assert (code.answers, code.sure, code.words) == (("disengaged", ""), 3, "käse")
         sitting = Sitting(ratings, "anna")
         assert sitting.stretches[4][1] == plan.units[unit].end
-        assert put(place, place=4, answer="mirroring", sure=None, words="") == (200, {"done": 1})
-        assert put(place, place=0, answer="mirroring", sure=None, words="") == (200, {"done": 2})
+        assert (sitting.done, sitting.first) == (0, 0)
+        assert put(place, place=4, **SAID) == (200, {"done": 1})
+        assert put(place, place=0, **SAID) == (200, {"done": 2})
+        assert Sitting(ratings, "anna").first == 1
 
 
 @pytest.mark.parametrize(
@@ -266,9 +273,11 @@ def test_an_answer_is_on_the_disk_before_the_page_is_told_so(tmp_path: Path, tal
         {"place": -1},
         {"place": True},
         {"place": 0.0},
-        {"answer": "angry"},
-        {"answer": ["mirroring"]},
-        {"answer": None},
+        {"stance": "angry"},
+        {"stance": ["mirroring"]},
+        {"stance": None},
+        {"responds": "mirroring"},
+        {"responds": True},
         {"sure": 0},
         {"sure": "1"},
         {"words": "x" * 2001},
@@ -280,8 +289,7 @@ def test_an_answer_is_on_the_disk_before_the_page_is_told_so(tmp_path: Path, tal
     ],
 )
 def test_an_answer_that_makes_no_sense_is_refused(door: Place, message: dict[str, Any]) -> None:
-    good = {"place": 0, "answer": "mirroring", "sure": None, "words": ""}
-    status, told = put(door, **(good | message))
+    status, told = put(door, **({"place": 0} | SAID | message))
     assert status == 400
     assert told["error"]
 
@@ -299,7 +307,7 @@ def test_a_disk_that_is_full_is_told_and_nothing_is_lost(
 ) -> None:
     session = rated.folder(tmp_path / "s", talk)
     with served(session, "anna", talk) as place:
-        answer = {"place": 0, "answer": "mirroring", "sure": None, "words": ""}
+        answer = {"place": 0} | SAID
         with monkeypatch.context() as patch:
 
             def full(_: int) -> None:
@@ -332,7 +340,7 @@ def test_the_server_is_on_this_machine_only(door: Place) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no such signals")
-@pytest.mark.parametrize("wish", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("wish", WISHES)
 def test_a_signal_ends_it_well_and_leaves_nothing_behind(
     tmp_path: Path, talk: Path, wish: signal.Signals
 ) -> None:

@@ -8,7 +8,6 @@ import os
 import stat
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 import rated
@@ -16,6 +15,7 @@ from cuesense import Session
 from cuesense.errors import OutputError, ParameterError
 from cuesense.folder import replacing
 from cuesense.rating import store
+from cuesense.rating.questions import RESPONDS, STANCE
 from cuesense.rating.store import Code, Ratings
 
 
@@ -60,18 +60,18 @@ def test_a_name_that_could_be_a_path_is_refused(ratings: Ratings, name: str) -> 
     with pytest.raises(ParameterError, match="letters, digits"):
         ratings.check(name)
     with pytest.raises(ParameterError, match="letters, digits"):
-        ratings.save(name, plan, 0, Code("mirroring"))
+        ratings.save(name, plan, 0, Code(("mirroring", "")))
     assert sorted(ratings.session.path.parent.rglob("*")) == before
 
 
 @pytest.mark.parametrize("name", ["anna", "Żaneta", "rater-2", "a_b", "comet"])
 def test_ordinary_names_are_fine(ratings: Ratings, name: str) -> None:
-    ratings.save(ratings.check(name), ratings.plan(), 0, Code("mirroring"))
+    ratings.save(ratings.check(name), ratings.plan(), 0, Code(("mirroring", "")))
     assert ratings.names() == [name]
 
 
 def test_names_that_some_file_systems_take_for_one_are_refused(ratings: Ratings) -> None:
-    ratings.save("Anna", ratings.plan(), 0, Code("mirroring"))
+    ratings.save("Anna", ratings.plan(), 0, Code(("mirroring", "")))
     with pytest.raises(ParameterError, match="'Anna' but for its case"):
         ratings.check("anna")
     assert ratings.check("Anna") == "Anna"
@@ -80,18 +80,22 @@ def test_names_that_some_file_systems_take_for_one_are_refused(ratings: Ratings)
 def test_what_was_said_comes_back_and_the_table_can_be_read_by_others(ratings: Ratings) -> None:
     plan = ratings.plan()
     words = 'She said "yes", twice;\nthen à bientôt, 好'
-    ratings.save("anna", plan, 3, Code("no demand", 2, words))
-    ratings.save("anna", plan, 0, Code("cannot tell"))
-    ratings.save("anna", plan, 3, Code("regulating", None, words))
+    ratings.save("anna", plan, 3, Code(("disengaged", "no"), 2, words))
+    ratings.save("anna", plan, 0, Code(("cannot tell", "")))
+    ratings.save("anna", plan, 3, Code(("regulating", "yes"), None, words))
     again = Ratings(Session(ratings.session.path))
     codes = again.codes("anna", again.plan())
-    assert {i: (c.answer, c.sure, c.words) for i, c in codes.items()} == {
-        0: ("cannot tell", None, ""),
-        3: ("regulating", None, words),
+    assert {i: (c.answers, c.complete, c.sure, c.words) for i, c in codes.items()} == {
+        0: (("cannot tell", ""), False, None, ""),
+        3: (("regulating", "yes"), True, None, words),
     }
     with (ratings.folder / "anna.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["unit"] for row in rows] == ["1", "4"]
+    assert [(row["stance"], row["responds"]) for row in rows] == [
+        ("cannot tell", ""),
+        ("regulating", "yes"),
+    ]
     assert float(rows[1]["start_s"]) == pytest.approx(plan.units[3].start, abs=0.001)
     assert {p.name for p in ratings.folder.iterdir()} == {"units.json", "anna.csv"}
 
@@ -127,7 +131,7 @@ def test_a_failed_write_leaves_what_was_there(
     ratings: Ratings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plan = ratings.plan()
-    ratings.save("anna", plan, 0, Code("mirroring"))
+    ratings.save("anna", plan, 0, Code(("mirroring", "")))
     before = (ratings.folder / "anna.csv").read_bytes()
 
     def full(_: int) -> None:
@@ -136,7 +140,7 @@ def test_a_failed_write_leaves_what_was_there(
     with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", full)
         with pytest.raises(OutputError, match="No space left"):
-            ratings.save("anna", plan, 1, Code("regulating"))
+            ratings.save("anna", plan, 1, Code(("regulating", "no")))
     assert (ratings.folder / "anna.csv").read_bytes() == before
     assert {p.name for p in ratings.folder.iterdir()} == {"units.json", "anna.csv"}
 
@@ -154,17 +158,18 @@ def test_a_folder_that_may_not_be_written_is_named(ratings: Ratings) -> None:
 @pytest.mark.parametrize(
     ("line", "what"),
     [
-        ("1,1.0,2.0,mirroring,,,", "not in units.json"),
-        ("99,{start},{end},mirroring,,,", "not in units.json"),
-        ("1,{start},{end},angry,,,", "answer='angry'"),
-        ("1,{start},{end},mirroring,7,,", "sure=7"),
-        ("one,{start},{end},mirroring,,,", "invalid literal"),
+        ("1,1.0,2.0,mirroring,yes,,,", "not in units.json"),
+        ("99,{start},{end},mirroring,yes,,,", "not in units.json"),
+        ("1,{start},{end},angry,yes,,,", "stance='angry'"),
+        ("1,{start},{end},mirroring,perhaps,,,", "responds='perhaps'"),
+        ("1,{start},{end},mirroring,yes,7,,", "sure=7"),
+        ("one,{start},{end},mirroring,yes,,,", "invalid literal"),
         ("1,{start}", "line 2"),
     ],
 )
 def test_a_table_that_was_tampered_with_is_named(ratings: Ratings, line: str, what: str) -> None:
     plan = ratings.plan()
-    start, end, _ = plan.units[0]
+    start, end = plan.units[0]
     row = line.format(start=f"{start:.3f}", end=f"{end:.3f}")
     path = ratings.folder / "anna.csv"
     path.write_text(",".join(store.COLUMNS) + f"\n{row}\n", encoding="utf-8")
@@ -174,7 +179,7 @@ def test_a_table_that_was_tampered_with_is_named(ratings: Ratings, line: str, wh
 
 
 def test_a_table_that_is_no_raters_is_named(ratings: Ratings) -> None:
-    ratings.save("anna", ratings.plan(), 0, Code("mirroring"))
+    ratings.save("anna", ratings.plan(), 0, Code(("mirroring", "")))
     (ratings.folder / "my notes.csv").touch()
     with pytest.raises(OutputError, match=r"my notes\.csv.*move it away"):
         ratings.names()
@@ -201,7 +206,7 @@ def test_ratings_of_the_other_listener_are_not_compared(session: Session) -> Non
 
 
 def test_another_analysis_never_replaces_ratings(ratings: Ratings) -> None:
-    ratings.save("anna", ratings.plan(), 0, Code("mirroring"))
+    ratings.save("anna", ratings.plan(), 0, Code(("mirroring", "")))
     hashes = ratings.session.meta["source"]["sha256"]
     with (
         pytest.raises(OutputError, match="ratings"),
@@ -212,5 +217,6 @@ def test_another_analysis_never_replaces_ratings(ratings: Ratings) -> None:
 
 
 def test_answers_become_numbers_with_gaps() -> None:
-    codes = [{0: Code("mirroring"), 2: Code("cannot tell")}, {1: Code("no demand")}]
-    assert np.array_equal(store.as_numbers(codes, 3), [[0, -1, 4], [-1, 3, -1]])
+    codes = {0: Code(("mirroring", "")), 2: Code(("cannot tell", "no"))}
+    assert store.as_numbers(codes, STANCE, 4).tolist() == [0, -1, 3, -1]
+    assert store.as_numbers(codes, RESPONDS, 4).tolist() == [-1, -1, 1, -1]

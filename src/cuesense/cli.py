@@ -425,37 +425,40 @@ def _attend(
 
 def _rate(options: argparse.Namespace) -> int:
     from cuesense import rating
+    from cuesense.rating import words
     from cuesense.session import Session
+    from cuesense.terminal import interruptible
 
     sessions = [Session(path) for path in options.session]
     if options.agreement:
         found = rating.study(sessions)
         if options.json:
-            print(json.dumps(rating.as_json(found), indent=1, ensure_ascii=False))
+            print(json.dumps(words.as_json(found), indent=1, ensure_ascii=False))
         else:
             from rich.console import Console
-
-            from cuesense.rating import words
 
             words.show(found, Console())
         return OK
     if len(sessions) > 1:
         raise ParameterError(f"{len(sessions)} sessions given, --as codes one at a time: name one")
-    done, total = rating.rate(
-        sessions[0],
-        options.name,
-        media=options.media,
-        count=options.units,
-        unit_s=options.seconds,
-        passphrase=_passphrase,
-        port=options.port,
-        open_browser=not options.no_browser,
-        on_ready=lambda url: print(f"cuesense: {url}", file=sys.stderr, flush=True),
-    )
+    with interruptible():  # a terminal that is closed must not leave a recording decrypted
+        done, total = rating.rate(
+            sessions[0],
+            options.name,
+            media=options.media,
+            count=options.units,
+            unit_s=options.seconds,
+            passphrase=_passphrase,
+            port=options.port,
+            open_browser=not options.no_browser,
+            on_ready=lambda url: print(f"cuesense: {url}", file=sys.stderr, flush=True),
+        )
     print(f"{options.name}: {done} of {total} bouts are coded.")
     folder = options.session[0]
-    more = f"--as {options.name}" if done < total else "--agreement"
-    print(f"{'Go on' if done < total else 'Compare'}: cuesense rate {folder} {more}")
+    if done < total:
+        print(f"Go on: cuesense rate {folder} --as {options.name}")
+    else:
+        print(f"When all raters are done: cuesense rate {folder} --agreement")
     return OK
 
 

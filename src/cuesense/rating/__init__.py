@@ -1,21 +1,23 @@
 """People code a session's bouts blind, and are compared with each other and with the tool.
 
-``units`` says what is coded and ``agreement`` how far people agree: both are pure. ``store`` keeps
-the ratings in the session folder, ``media`` finds the recording, ``clips`` cuts it, ``sitting`` is
-one rater at work, ``server`` their page; ``results`` compares and ``words`` prints.
+``units`` says which bouts are coded, ``questions`` what is asked of them and what the tool says,
+``agreement`` how far people agree: all three are pure. ``store`` keeps the ratings in the session
+folder, ``media`` finds the recording, ``clips`` cuts it, ``sitting`` is one rater at work,
+``server`` their page; ``results`` compares and ``words`` prints.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
-from cuesense.rating.results import Study, as_json, study
+from cuesense.rating.results import Study, study
 from cuesense.rating.sitting import Sitting
 from cuesense.rating.store import Ratings
 from cuesense.session import Session
 
-__all__ = ["Study", "as_json", "rate", "study"]
+__all__ = ["Study", "rate", "study"]
 
 
 def rate(
@@ -54,6 +56,8 @@ def rate(
 
     Raises
     ------
+    KeyboardInterrupt
+        If it is interrupted before the page is served; nothing is left decrypted.
     MediaError
         If the recording is not there, is another one, or cannot be read.
     ParameterError
@@ -68,5 +72,6 @@ def rate(
     ratings.check(name)
     with found.opened(session, media, passphrase) as source:
         sitting = Sitting(ratings, name, count=count, unit_s=unit_s)
-        serve(sitting, source, port=port, open_browser=open_browser, on_ready=on_ready)
+        with suppress(KeyboardInterrupt):  # what was answered is kept: that is an end like any
+            serve(sitting, source, port=port, open_browser=open_browser, on_ready=on_ready)
     return sitting.done, len(sitting)

@@ -26,7 +26,6 @@ def confusion(
     first: npt.NDArray[np.intp],
     second: npt.NDArray[np.intp],
     k: int,
-    weights: F64 | None = None,
 ) -> F64:
     """Count who said what together.
 
@@ -38,16 +37,13 @@ def confusion(
         (n,), likewise.
     k
         how many answers there are.
-    weights
-        (n,), how much each unit counts; None: 1.
 
     Returns
     -------
         (k, k), rows are those of the first.
     """
     both = (first >= 0) & (second >= 0)
-    used = None if weights is None else weights[both]
-    cells = np.bincount(first[both] * k + second[both], used, minlength=k * k)
+    cells = np.bincount(first[both] * k + second[both], minlength=k * k)
     return cells.reshape(k, k).astype(np.float64)
 
 
@@ -68,7 +64,7 @@ def kappa(table: Counts) -> F64:
     Parameters
     ----------
     table
-        (..., k, k), counts or weights.
+        (..., k, k), counts.
 
     Returns
     -------
@@ -123,8 +119,8 @@ def interval(tables: Sequence[F64], rng: np.random.Generator) -> tuple[float, fl
     Returns
     -------
     low, high
-        NaN if there is too little for an interval: fewer than 2 units, or κ undefined in more
-        than a tenth of the resamples.
+        NaN if there is too little for an interval: fewer than 2 units, κ undefined in more than
+        a tenth of the resamples, or the same in all (who never disagreed will not by resampling).
     """
     stack = np.stack(tables)
     if len(stack) == 1:
@@ -138,7 +134,7 @@ def interval(tables: Sequence[F64], rng: np.random.Generator) -> tuple[float, fl
         picks = rng.integers(len(stack), size=(DRAWS, len(stack)))
         values = np.array([float(kappa(stack[pick].sum(axis=0))) for pick in picks])
     defined = values[np.isfinite(values)]
-    if len(defined) < LEAST_DEFINED * DRAWS:
+    if len(defined) < LEAST_DEFINED * DRAWS or np.ptp(defined) < 1e-9:
         return np.nan, np.nan
     tail = (1 - LEVEL) / 2
     low, high = np.quantile(defined, (tail, 1 - tail))

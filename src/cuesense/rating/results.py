@@ -1,23 +1,28 @@
-"""Raters and the tool compared, over one session or several."""
+"""Raters and the tool compared, question by question, over one session or several."""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
 from cuesense.errors import ParameterError
-from cuesense.rating import agreement, units
-from cuesense.rating.store import Ratings, as_numbers, label_column
-from cuesense.rating.units import ANSWERS, DECIDED
+from cuesense.rating import agreement, questions, units
+from cuesense.rating.questions import QUESTIONS, RESPONDS, STANCE, Question, Said
+from cuesense.rating.store import Codes, Plan, Ratings, as_numbers
+from cuesense.schema import MODES
 from cuesense.session import Session
 from cuesense.types import F64
 
 TOOL: Final = "tool"
+CONTINGENCY: Final = "contingency"
+"""The column of the state table that holds the tool's answer to `RESPONDS`."""
+LEAST_UNITS: Final = 10
+"""Fewer units that both decided are no basis for κ: with them even full agreement would fit people
+who disagree about a quarter of all bouts (the rule of three: 3 / 10)."""
 SESSIONS_FOR_INTERVAL: Final = 5
 """From so many sessions on the sessions are resampled, not the units."""
 SEED: Final = 1960
@@ -25,43 +30,29 @@ SEED: Final = 1960
 WANTED_WIDTH: Final = 0.2
 """Width of an interval that says something: κ to ± .1."""
 
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Sheet:
-    """The answers of one session as numbers of `ANSWERS`, -1 where there is none.
-
-    Attributes
-    ----------
-    said
-        by name, the tool's last: (units,).
-    weights
-        (units,), what each stands for.
-    """
-
-    said: dict[str, npt.NDArray[np.intp]]
-    weights: F64
+Sheet = Mapping[str, Said]
+"""The answers to one question in one session, by name; -1 where there is none."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Pair:
-    """Two raters, or a rater and the tool.
+    """Two raters, or a rater and the tool, on one question.
 
     Attributes
     ----------
     first, second
         their names.
     table
-        (5, 5) counts of units coded by both, `ANSWERS` in order, rows are the first's.
+        (k, k) counts of units that both answered, in the order of the question's answers; rows
+        are the first's.
     sessions
         how many hold such units.
     agreed
         share of the units that both decided (neither "cannot tell") on which they agree.
     kappa, low, high
-        Cohen's κ over these, and its 95 % interval.
+        Cohen's κ over these, and its 95 % interval; NaN under `LEAST_UNITS`.
     kappa_all
-        κ over all units, "cannot tell" an answer like any other.
-    agreed_of_time, kappa_of_time
-        of the units that both decided, weighted to the session's time.
+        κ over all units, "cannot tell" an answer like any other; NaN under `LEAST_UNITS`.
     over
         what the interval resamples: "units" or "sessions".
     """
@@ -75,29 +66,68 @@ class Pair:
     low: float
     high: float
     kappa_all: float
-    agreed_of_time: float
-    kappa_of_time: float
     over: str
 
     @property
     def coded(self) -> int:
-        """Units coded by both."""
+        """Units that both answered."""
         return int(self.table.sum())
 
     @property
     def decided(self) -> int:
         """Units of which neither said "cannot tell"."""
-        return int(self.table[:DECIDED, :DECIDED].sum())
+        return int(self.table[:-1, :-1].sum())
+
+    @property
+    def enough(self) -> bool:
+        """Whether κ is given at all."""
+        return self.decided >= LEAST_UNITS
 
     @property
     def per_answer(self) -> F64:
-        """(4,), specific agreement on each answer but "cannot tell"."""
-        return agreement.per_answer(self.table[:DECIDED, :DECIDED])
+        """(k - 1,), specific agreement on each answer but "cannot tell"."""
+        return agreement.per_answer(self.table[:-1, :-1])
 
     @property
     def sentence(self) -> str:
         """How much, or how little, this says."""
         return _caution(self)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Part:
+    """What was said to one question.
+
+    Attributes
+    ----------
+    question
+        it.
+    pairs
+        raters with each other, then each with the tool.
+    alpha
+        Krippendorff's over all raters (people only, "cannot tell" as missing); NaN with two.
+    without_tool, sessions
+        in how many sessions, of how many, the tool has no answer: older versions did not say it.
+    """
+
+    question: Question
+    pairs: tuple[Pair, ...]
+    alpha: float
+    without_tool: int
+    sessions: int
+
+    @property
+    def note(self) -> str:
+        """What is missing of the tool; empty if nothing is."""
+        if not self.without_tool:
+            return ""
+        which = "this session's version" if self.sessions == 1 else "the version of"
+        if self.sessions > 1:
+            which += f" {self.without_tool} of {self.sessions} sessions"
+        return (
+            f"The tool's answer is not available in {which} (no column {CONTINGENCY!r}): analyse "
+            "the recording again into a new folder, and copy 'ratings' there."
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -111,18 +141,15 @@ class Study:
     units
         how many were to be coded.
     coded
-        units by rater.
-    pairs
-        raters with each other, then each with the tool.
-    alpha
-        Krippendorff's over all raters (people only, "cannot tell" as missing); NaN with two.
+        units by rater, with an answer to every question.
+    parts
+        what was said, one for each of `QUESTIONS`.
     """
 
     sessions: int
     units: int
     coded: dict[str, int]
-    pairs: tuple[Pair, ...]
-    alpha: float
+    parts: tuple[Part, ...]
 
 
 def study(sessions: Sequence[Session]) -> Study:
@@ -144,118 +171,125 @@ def study(sessions: Sequence[Session]) -> Study:
     for folder in folders:
         if folders.count(folder) > 1:
             raise ParameterError(f"session={str(folder)!r} is given twice: give it once")
-    sheets = [sheet for session in sessions if (sheet := _sheet(session)) is not None]
-    names = sorted({name for sheet in sheets for name in sheet.said} - {TOOL})
+    rated = [found for session in sessions if (found := _rated(session)) is not None]
+    names = sorted({name for _, _, codes in rated for name in codes})
     if not names:
         raise ParameterError(
             f"nobody has coded {', '.join(repr(str(s.path)) for s in sessions)} yet: "
             "cuesense rate SESSION --as NAME"
         )
-    people = itertools.combinations(names, 2)
-    with_tool = ((name, TOOL) for name in names)
+    coded = dict.fromkeys(names, 0)
+    for _, _, by_name in rated:
+        for name, codes in by_name.items():
+            coded[name] += sum(code.complete for code in codes.values())
     return Study(
-        sessions=len(sheets),
-        units=sum(len(sheet.weights) for sheet in sheets),
-        coded={n: sum(int((s.said[n] >= 0).sum()) for s in sheets if n in s.said) for n in names},
-        pairs=tuple(compare(a, b, sheets) for a, b in itertools.chain(people, with_tool)),
-        alpha=_alpha(names, sheets) if len(names) > 2 else float("nan"),
+        sessions=len(rated),
+        units=sum(len(plan.units) for _, plan, _ in rated),
+        coded=coded,
+        parts=tuple(
+            part(question, names, [_sheet(question, *found) for found in rated])
+            for question in QUESTIONS
+        ),
     )
 
 
-def compare(first: str, second: str, sheets: Sequence[Sheet]) -> Pair:
-    """Compare two raters over the sessions that both coded."""
-    k = len(ANSWERS)
-    tables, weighted = [np.zeros((k, k))], np.zeros((k, k))
-    for sheet in sheets:
-        if first in sheet.said and second in sheet.said:
-            a, b = sheet.said[first], sheet.said[second]
-            tables.append(agreement.confusion(a, b, k))
-            weighted += agreement.confusion(a, b, k, sheet.weights)
+def part(question: Question, names: Sequence[str], sheets: Sequence[Sheet]) -> Part:
+    """Compare raters, and the tool where it has answers, on one question."""
+    without = sum(TOOL not in sheet for sheet in sheets)
+    people = itertools.combinations(names, 2)
+    with_tool = [(name, TOOL) for name in names] if without < len(sheets) else []
+    return Part(
+        question,
+        tuple(compare(a, b, sheets, question) for a, b in itertools.chain(people, with_tool)),
+        alpha=_alpha(names, sheets, question) if len(names) > 2 else float("nan"),
+        without_tool=without,
+        sessions=len(sheets),
+    )
+
+
+def compare(first: str, second: str, sheets: Sequence[Sheet], question: Question) -> Pair:
+    """Compare two raters on one question, over the sessions that both coded."""
+    k = len(question.answers)
+    tables = [
+        agreement.confusion(sheet[first], sheet[second], k)
+        for sheet in sheets
+        if first in sheet and second in sheet
+    ]
     tables = [table for table in tables if table.sum()]
     total = np.sum(tables, axis=0) if tables else np.zeros((k, k))
-    decided = total[:DECIDED, :DECIDED]
-    pooled = len(tables) < SESSIONS_FOR_INTERVAL
-    resampled = [decided] if pooled else [table[:DECIDED, :DECIDED] for table in tables]
-    low, high = agreement.interval(resampled, np.random.default_rng(SEED))
-    of_time = weighted[:DECIDED, :DECIDED]
+    decided = [table[:-1, :-1] for table in tables if table[:-1, :-1].sum()]
+    of_both = total[:-1, :-1]
+    pooled = len(decided) < SESSIONS_FOR_INTERVAL
+    value, low, high = float("nan"), float("nan"), float("nan")
+    if of_both.sum() >= LEAST_UNITS:
+        value = float(agreement.kappa(of_both))
+        rng = np.random.default_rng(SEED)
+        low, high = agreement.interval([of_both] if pooled else decided, rng)
     return Pair(
         first,
         second,
         total,
         sessions=len(tables),
-        agreed=float(agreement.agreed(decided)),
-        kappa=float(agreement.kappa(decided)),
+        agreed=float(agreement.agreed(of_both)),
+        kappa=value,
         low=low,
         high=high,
-        kappa_all=float(agreement.kappa(total)),
-        agreed_of_time=float(agreement.agreed(of_time)),
-        kappa_of_time=float(agreement.kappa(of_time)),
+        kappa_all=float(agreement.kappa(total)) if total.sum() >= LEAST_UNITS else float("nan"),
         over="units" if pooled else "sessions",
     )
 
 
-def as_json(found: Study) -> dict[str, Any]:
-    """Return a study as JSON holds it: None where a number is missing."""
-
-    def number(x: float) -> float | None:
-        return float(x) if np.isfinite(x) else None
-
-    return {
-        "answers": list(ANSWERS),
-        "sessions": found.sessions,
-        "units": found.units,
-        "coded": found.coded,
-        "alpha": number(found.alpha),
-        "pairs": [
-            {
-                "first": pair.first,
-                "second": pair.second,
-                "sessions": pair.sessions,
-                "coded_by_both": pair.coded,
-                "decided_by_both": pair.decided,
-                "agreement": number(pair.agreed),
-                "kappa": number(pair.kappa),
-                "kappa_interval": [number(pair.low), number(pair.high)],
-                "interval_over": pair.over,
-                "kappa_with_cannot_tell": number(pair.kappa_all),
-                "agreement_of_time": number(pair.agreed_of_time),
-                "kappa_of_time": number(pair.kappa_of_time),
-                "per_answer": dict(zip(ANSWERS, map(number, pair.per_answer), strict=False)),
-                "table": pair.table.astype(int).tolist(),
-                "caution": pair.sentence,
-            }
-            for pair in found.pairs
-        ],
-    }
-
-
-def _sheet(session: Session) -> Sheet | None:
-    """Return the answers of a session; None if nobody has coded it."""
+def _rated(session: Session) -> tuple[Session, Plan, dict[str, Codes]] | None:
+    """Return what a session's raters said; None if nobody has coded it."""
     ratings = Ratings(session)
     plan, names = ratings.planned(), ratings.names()
     if plan is None or not names:
         return None
-    numbers = as_numbers([ratings.codes(name, plan) for name in names], len(plan.units))
-    t, labels, _ = label_column(session)
-    tool = [ANSWERS.index(answer) for answer in units.tool_answers(t, labels, plan.units)]
-    said = {**dict(zip(names, numbers, strict=True)), TOOL: np.array(tool, np.intp)}
-    return Sheet(said, np.array([unit.weight for unit in plan.units]))
+    return session, plan, {name: ratings.codes(name, plan) for name in names}
 
 
-def _alpha(names: Sequence[str], sheets: Sequence[Sheet]) -> float:
+def _sheet(question: Question, session: Session, plan: Plan, by_name: dict[str, Codes]) -> Sheet:
+    sheet = {name: as_numbers(codes, question, len(plan.units)) for name, codes in by_name.items()}
+    tool = said_by_tool(question, session, plan)
+    return sheet if tool is None else {**sheet, TOOL: tool}
+
+
+def said_by_tool(question: Question, session: Session, plan: Plan) -> Said | None:
+    """Return the tool's answer for each unit; None if the session's version did not say it."""
+    if question is STANCE:
+        names = [f"p_{mode}" for mode in MODES]
+    else:
+        assert question is RESPONDS
+        names = [CONTINGENCY]
+    if not set(names) <= set(session.state.columns):
+        return None
+    table = session.state.to_arrow(["t", *names])
+    t, *values = (table.column(name).to_numpy() for name in ("t", *names))
+    if question is STANCE:
+        least = float(session.meta["config"]["dyad"]["min_p"])
+        ticks = questions.stances(np.stack(values, axis=1), least)
+    else:
+        ticks = questions.responses(values[0])
+    bouts = [units.within(t, unit) for unit in plan.units]
+    return questions.most_frequent(ticks, bouts, question)
+
+
+def _alpha(names: Sequence[str], sheets: Sequence[Sheet], question: Question) -> float:
     """Return Krippendorff's α over the units of all sessions."""
     blocks = []
     for sheet in sheets:
-        missing = np.full(len(sheet.weights), -1, np.intp)
-        blocks.append(np.stack([sheet.said.get(name, missing) for name in names]))
+        missing = np.full(len(next(iter(sheet.values()))), -1, np.intp)
+        blocks.append(np.stack([sheet.get(name, missing) for name in names]))
     said = np.concatenate(blocks, axis=1)
-    return agreement.alpha(np.where(said < DECIDED, said, -1), DECIDED)
+    k = question.decided
+    return agreement.alpha(np.where(said < k, said, -1), k)
 
 
 def _caution(pair: Pair) -> str:
     n = pair.decided
-    if not n:
-        return "There is no unit of which both said something: nothing can be said."
+    if not pair.enough:
+        bouts = "1 bout" if n == 1 else f"{n or 'no'} bouts"
+        return f"Insufficient data: both decided {bouts}, κ needs {LEAST_UNITS} or more."
     if not np.isfinite(pair.kappa):
         return (
             f"Both gave one and the same answer to all {n} units: κ is not defined, and "
@@ -264,7 +298,7 @@ def _caution(pair: Pair) -> str:
     if pair.agreed == 1:
         return (
             f"They agreed on all {n} units. Had they disagreed on {min(1, 3 / n):.0%} of all such "
-            "bouts, that would still happen in one study of twenty; the interval cannot show it."
+            "bouts, that would still happen in one study of twenty; no interval can show it."
         )
     width = pair.high - pair.low
     if not np.isfinite(width):

@@ -128,12 +128,12 @@ def app(
             return _no(400, "an answer must be JSON: reload the page")
         try:
             async with writing:
-                coded = await asyncio.to_thread(sitting.answer, message)
+                done = await asyncio.to_thread(sitting.answer, message)
         except OutputError as error:
             return _no(507, str(error))
         except CuesenseError as error:
             return _no(400, str(error))
-        return JSONResponse({"done": len(coded)})
+        return JSONResponse({"done": done})
 
     async def finish(request: Request) -> Response:
         return JSONResponse({}, background=BackgroundTask(stop))

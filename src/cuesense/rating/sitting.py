@@ -13,11 +13,12 @@ from typing import Any, Final
 from cuesense.capture import SourceInfo
 from cuesense.errors import ParameterError
 from cuesense.rating import units
-from cuesense.rating.store import LONGEST_WORDS, SURE, Code, Codes, Ratings
-from cuesense.rating.units import ANSWERS
+from cuesense.rating.questions import QUESTIONS
+from cuesense.rating.store import LONGEST_WORDS, SURE, Code, Ratings, checked_answer
 
 _HALF: Final = re.compile("[\ud800-\udfff]")  # half a character, which no file can hold
-_FIELDS: Final = {"place", "answer", "sure", "words"}
+_NAMES: Final = tuple(question.name for question in QUESTIONS)
+_FIELDS: Final = {"place", *_NAMES, "sure", "words"}
 
 
 class Sitting:
@@ -64,14 +65,15 @@ class Sitting:
 
     @property
     def first(self) -> int:
-        """The place of the first bout that is not coded, 0 if all are."""
-        left = (place for place, unit in enumerate(self._order) if unit not in self._codes)
+        """The place of the first bout that is not wholly coded, 0 if all are."""
+        done = {unit for unit, code in self._codes.items() if code.complete}
+        left = (place for place, unit in enumerate(self._order) if unit not in done)
         return next(left, 0)
 
     @property
     def done(self) -> int:
-        """How many bouts are coded."""
-        return len(self._codes)
+        """How many bouts are coded: have an answer to every question."""
+        return sum(code.complete for code in self._codes.values())
 
     def __len__(self) -> int:
         return len(self._order)
@@ -81,14 +83,14 @@ class Sitting:
         people = self._ratings.session.meta["people"]
         bouts = []
         for unit, (start, _) in zip(self._order, self.stretches, strict=True):
-            code = self._codes.get(unit)
+            code = self._codes.get(unit, Code(("",) * len(QUESTIONS)))
             bouts.append(
                 {
                     "lead_s": self._plan.units[unit].start - start,
                     "length_s": self._plan.unit_s,
-                    "answer": code.answer if code else None,
-                    "sure": code.sure if code else None,
-                    "words": code.words if code else "",
+                    **dict(zip(_NAMES, code.answers, strict=True)),
+                    "sure": code.sure,
+                    "words": code.words,
                 }
             )
         return {
@@ -97,12 +99,12 @@ class Sitting:
             "side": people[self._plan.listener]["side"],
             "picture": info.views > 0,
             "stereo": sum(info.channels) == 2,
-            "answers": list(ANSWERS),
+            "questions": list(_NAMES),
             "bouts": bouts,
         }
 
-    def answer(self, message: Any) -> Codes:
-        """Write down what the page sends; return all that this rater has said.
+    def answer(self, message: Any) -> int:
+        """Write down what the page sends; return how many bouts are coded.
 
         Raises
         ------
@@ -114,21 +116,25 @@ class Sitting:
         place, code = _read(message, len(self))
         unit = self._order[place]
         self._codes = self._ratings.save(self.name, self._plan, unit, code)
-        return self._codes
+        return self.done
 
 
 def _read(message: Any, count: int) -> tuple[int, Code]:
     """Check a page's answer whole."""
     if not isinstance(message, Mapping) or message.keys() != _FIELDS:
         raise ParameterError(f"an answer must have the fields {sorted(_FIELDS)}: reload the page")
-    place, answer, sure, words = (message[k] for k in ("place", "answer", "sure", "words"))
+    place, sure, words = (message[k] for k in ("place", "sure", "words"))
     if type(place) is not int or not 0 <= place < count:
         raise ParameterError(f"place of an answer must be 0 to {count - 1}: reload the page")
-    if not isinstance(answer, str) or answer not in ANSWERS:
-        raise ParameterError(f"answer must be one of {', '.join(ANSWERS)}")
+    answers = []
+    for question in QUESTIONS:
+        answer = message[question.name]
+        if not isinstance(answer, str):
+            raise ParameterError(f"{question.name} must be text, empty if there is no answer yet")
+        answers.append(checked_answer(question, answer))
     if sure is not None and (type(sure) is not int or sure not in SURE):
         raise ParameterError(f"sure must be null or one of {SURE}")
     sound = isinstance(words, str) and len(words) <= LONGEST_WORDS
     if not sound or _HALF.search(words) or "\0" in words:
         raise ParameterError(f"words must be text of at most {LONGEST_WORDS} characters")
-    return place, Code(answer, sure, words)
+    return place, Code(tuple(answers), sure, words)

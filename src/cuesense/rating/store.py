@@ -13,9 +13,9 @@ import math
 import os
 import secrets
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -24,12 +24,13 @@ import numpy as np
 
 from cuesense.errors import OutputError, ParameterError
 from cuesense.rating import units
-from cuesense.rating.units import ANSWERS, Unit
+from cuesense.rating.questions import QUESTIONS, Question, Said
+from cuesense.rating.units import Unit
 from cuesense.session import Session
 
 FOLDER: Final = "ratings"
 UNITS: Final = "units.json"
-COLUMNS: Final = ("unit", "start_s", "end_s", "answer", "sure", "words", "at")
+COLUMNS: Final = ("unit", "start_s", "end_s", *(q.name for q in QUESTIONS), "sure", "words", "at")
 SURE: Final = (1, 2, 3)
 """How sure a rater is: unsure, fairly sure, sure."""
 LONGEST_NAME: Final = 40
@@ -66,12 +67,29 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Code:
-    """What a rater said of one unit: `sure` is one of `SURE` or None, `at` ISO 8601 in UTC."""
+    """What a rater said of one unit.
 
-    answer: str
+    Attributes
+    ----------
+    answers
+        to `QUESTIONS`, in their order; "" where there is none yet.
+    sure
+        one of `SURE`, or None.
+    words
+        of their own.
+    at
+        ISO 8601 in UTC: when it was last written.
+    """
+
+    answers: tuple[str, ...]
     sure: int | None = None
     words: str = ""
     at: str = ""
+
+    @property
+    def complete(self) -> bool:
+        """Whether every question has an answer."""
+        return all(self.answers)
 
 
 Codes = dict[int, Code]
@@ -96,13 +114,6 @@ def checked_name(name: str) -> str:
             f"{', '.join(_TAKEN)}; choose another with --as"
         )
     return name
-
-
-def label_column(session: Session) -> tuple[np.ndarray, list[str], np.ndarray]:
-    """Return the tool's ticks (s), their labels, and whether both were calibrated."""
-    table = session.state.to_arrow(["t", "label", "calibrated"])
-    t, labels, calibrated = (table.column(name) for name in ("t", "label", "calibrated"))
-    return t.to_numpy(), labels.to_pylist(), calibrated.to_numpy() == 1
 
 
 def listener_of(session: Session) -> str:
@@ -224,17 +235,15 @@ class Ratings:
             If it cannot be written; what was there before still is.
         """
         codes = self.codes(name, plan)
-        codes[unit] = Code(
-            code.answer, code.sure, code.words, datetime.now(UTC).isoformat(timespec="seconds")
-        )
+        codes[unit] = replace(code, at=datetime.now(UTC).isoformat(timespec="seconds"))
         out = io.StringIO(newline="")
         rows = csv.writer(out)
         rows.writerow(COLUMNS)
         for i in sorted(codes):
-            start, end, _ = plan.units[i]
+            start, end = plan.units[i]
             c = codes[i]
             rows.writerow(
-                (i + 1, f"{start:.3f}", f"{end:.3f}", c.answer, c.sure or "", c.words, c.at)
+                (i + 1, f"{start:.3f}", f"{end:.3f}", *c.answers, c.sure or "", c.words, c.at)
             )
         with _writing(self.folder):
             _replace(self._file(name), out.getvalue())
@@ -263,16 +272,26 @@ class Ratings:
             raise ParameterError(
                 f"--seconds {unit_s:g} must be {units.SHORTEST_S:g} to {units.LONGEST_S:g}"
             )
-        t, labels, calibrated = label_column(self.session)
+        table = self.session.state.to_arrow(["t", "calibrated"])
+        t, calibrated = (table.column(name).to_numpy() for name in ("t", "calibrated"))
         seed = units.seed_of(self.session.meta)
         rng = np.random.default_rng(seed)
-        drawn = units.draw(t, labels, calibrated, unit_s=unit_s, count=count, rng=rng)
+        drawn = units.draw(t, calibrated == 1, unit_s=unit_s, count=count, rng=rng)
         if not drawn:
             raise ParameterError(
                 f"{str(self.session.path)!r} has less than {unit_s:g} s in which what is usual for "
                 "both people is known: there is nothing to code; see --baseline of 'analyze'"
             )
         return Plan(drawn, count, unit_s, listener_of(self.session), seed)
+
+
+def checked_answer(question: Question, answer: str) -> str:
+    """Return an answer that the question has, or ""; else ParameterError."""
+    if answer and answer not in question.answers:
+        raise ParameterError(
+            f"{question.name}={answer!r} must be empty or one of {', '.join(question.answers)}"
+        )
+    return answer
 
 
 def _written(plan: Plan) -> str:
@@ -293,7 +312,7 @@ def _plan(content: Mapping[str, Any]) -> Plan:
     found = tuple(
         Unit(*(float(unit[field]) for field in Unit._fields)) for unit in content["units"]
     )
-    sound = all(math.isfinite(sum(u)) and 0 <= u.start < u.end and u.weight > 0 for u in found)
+    sound = all(math.isfinite(sum(u)) and 0 <= u.start < u.end for u in found)
     if not found or not sound:
         raise ValueError("its units are damaged")
     return Plan(
@@ -310,11 +329,12 @@ def _rows(path: Path, text: str, plan: Plan) -> Iterator[tuple[int, Code]]:
     reader = csv.DictReader(io.StringIO(text, newline=""))
     for row in reader:
         try:
+            if None in row.values():
+                raise ValueError("it has too few fields")
             unit, start = int(row["unit"]) - 1, float(row["start_s"])
             if not (0 <= unit < len(plan.units) and abs(start - plan.units[unit].start) < 0.01):
                 raise ValueError(f"unit {row['unit']} at {row['start_s']} s is not in {UNITS}")
-            if row["answer"] not in ANSWERS:
-                raise ValueError(f"answer={row['answer']!r} must be one of {', '.join(ANSWERS)}")
+            answers = tuple(checked_answer(q, row[q.name]) for q in QUESTIONS)
             sure = int(row["sure"]) if row["sure"] else None
             if sure is not None and sure not in SURE:
                 raise ValueError(f"sure={sure} must be empty or one of {SURE}")
@@ -322,7 +342,7 @@ def _rows(path: Path, text: str, plan: Plan) -> Iterator[tuple[int, Code]]:
             raise OutputError(
                 f"{str(path)!r}, line {reader.line_num}: {error}; mend it or move it away"
             ) from error
-        yield unit, Code(row["answer"], sure, row["words"] or "", row["at"] or "")
+        yield unit, Code(answers, sure, row["words"] or "", row["at"] or "")
 
 
 @contextmanager
@@ -373,10 +393,10 @@ def _publish(path: Path, text: str) -> None:
         part.unlink(missing_ok=True)
 
 
-def as_numbers(codes: Sequence[Codes], n: int) -> np.ndarray:
-    """Return raters' answers as numbers of `ANSWERS`: (raters, n), -1 where missing."""
-    table = np.full((len(codes), n), -1, np.intp)
-    for row, given in zip(table, codes, strict=True):
-        for unit, code in given.items():
-            row[unit] = ANSWERS.index(code.answer)
-    return table
+def as_numbers(codes: Codes, question: Question, n: int) -> Said:
+    """Return a rater's answers to one question: (n,), -1 where missing."""
+    said = np.full(n, -1, np.intp)
+    for unit, code in codes.items():
+        if answer := code.answers[QUESTIONS.index(question)]:
+            said[unit] = question.answers.index(answer)
+    return said

@@ -1,34 +1,26 @@
-"""Which stretches of a session people code, and what the tool says of each. Pure.
+"""Which stretches of a session people code. Pure.
 
-Units have one length and lie side by side on a grid over the calibrated time, whatever the tool
-found there: cut at the tool's own changes of label they would tell where it saw one. That is
-interval coding (Bakeman & Quera 2011, Sequential Analysis and Observational Methods, ch. 5), of
-thin slices: judgements of some seconds predict as well as those of minutes (Ambady & Rosenthal
-1992, doi:10.1037/0033-2909.111.2.256).
+Units have one length and lie side by side on a grid over the calibrated time, and which of them are
+coded is decided by time alone: neither where the tool changes its mind nor what it says there has
+a part in it. That is interval coding (Bakeman & Quera 2011, Sequential Analysis and Observational
+Methods, ch. 5), of thin slices: judgements of some seconds predict as well as those of minutes
+(Ambady & Rosenthal 1992, doi:10.1037/0033-2909.111.2.256).
 
-Of the grid's cells a stratified sample is drawn, as even as there are cells over what the tool
-says, so that rare answers occur. A unit's weight, cells per unit of its stratum (Horvitz &
-Thompson 1952, doi:10.1080/01621459.1952.10483446), leads back to shares of the session's time.
+Of the grid's cells a systematic sample is drawn: evenly spread over the session, each cell as
+likely as any other (Cochran 1977, Sampling Techniques, ch. 8). So shares among the units estimate
+shares of the session's time without weights, and what is rare in the session is rare among them.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from cuesense.schema import MODES, NO_DEMAND
 from cuesense.types import F64
-
-CANNOT_TELL: Final = "cannot tell"
-ANSWERS: Final[tuple[str, ...]] = (*MODES, NO_DEMAND, CANNOT_TELL)
-"""What a unit can be called, in the order of the keys 1 to 5."""
-DECIDED: Final = len(ANSWERS) - 1
-"""How many of `ANSWERS`, from the first on, say something about the two people."""
 
 UNIT_S: Final = 12.0
 SHORTEST_S, LONGEST_S = 5.0, 60.0
@@ -39,38 +31,10 @@ MOST: Final = 1000
 
 
 class Unit(NamedTuple):
-    """A stretch to code: `start` and `end` in s, `weight` cells of the session that it is for."""
+    """A stretch to code: `start` and `end` in s."""
 
     start: float
     end: float
-    weight: float
-
-
-def answer_of(label: str) -> str:
-    """Return the answer that a label of the tool amounts to.
-
-    A label that claims neither a mode nor that there is nothing to respond to, such as
-    "insufficient", is "cannot tell".
-    """
-    return label if label in ANSWERS[:DECIDED] else CANNOT_TELL
-
-
-def tool_answer(labels: Sequence[str]) -> str:
-    """Return the tool's answer for a unit: the most frequent one among its ticks.
-
-    Parameters
-    ----------
-    labels
-        of the ticks within it.
-
-    Returns
-    -------
-        One of `ANSWERS`; "cannot tell" if two are equally frequent, or there is no tick.
-    """
-    counts = Counter(map(answer_of, labels)).most_common(2)
-    if not counts or (len(counts) == 2 and counts[0][1] == counts[1][1]):
-        return CANNOT_TELL
-    return counts[0][0]
 
 
 def within(t: F64, unit: Unit) -> slice:
@@ -87,14 +51,8 @@ def within(t: F64, unit: Unit) -> slice:
     return slice(int(first), int(last))
 
 
-def tool_answers(t: F64, labels: Sequence[str], units: Sequence[Unit]) -> list[str]:
-    """Return the tool's answer for each unit, from its labels at times `t` (n,), s."""
-    return [tool_answer(labels[within(t, unit)]) for unit in units]
-
-
 def draw(
     t: F64,
-    labels: Sequence[str],
     calibrated: npt.NDArray[np.bool_],
     *,
     unit_s: float,
@@ -107,8 +65,6 @@ def draw(
     ----------
     t
         (n,), s, increasing: the tool's ticks.
-    labels
-        (n,), its labels.
     calibrated
         (n,), whether both baselines are complete; units start at the first such tick.
     unit_s
@@ -116,7 +72,7 @@ def draw(
     count
         units that are wanted.
     rng
-        decides.
+        decides where the grid and the sample begin.
 
     Returns
     -------
@@ -128,46 +84,14 @@ def draw(
         return ()
     start, step = float(t[ready[0]]), float(np.median(np.diff(t))) if len(t) > 1 else 0.0
     length = float(t[-1]) + step - start
-    n = int((length + 1e-6) // unit_s)
-    start += rng.uniform(0.0, max(0.0, length - n * unit_s))
-    cells = [Unit(start + i * unit_s, start + (i + 1) * unit_s, 1.0) for i in range(n)]
-    strata: dict[str, list[Unit]] = {}
-    for cell, answer in zip(cells, tool_answers(t, labels, cells), strict=True):
-        strata.setdefault(answer, []).append(cell)
-    names = sorted(strata)
-    shares = allot([len(strata[name]) for name in names], count, rng)
-    chosen: list[Unit] = []
-    for name, share in zip(names, shares, strict=True):
-        weight = len(strata[name]) / share if share else 0.0
-        picked = rng.choice(len(strata[name]), share, replace=False)
-        chosen += [strata[name][i]._replace(weight=weight) for i in picked]
-    return tuple(sorted(chosen))
-
-
-def allot(sizes: Sequence[int], count: int, rng: np.random.Generator) -> list[int]:
-    """Share units out over strata, as evenly as there are cells.
-
-    Parameters
-    ----------
-    sizes
-        cells of each stratum.
-    count
-        units in all.
-    rng
-        decides who gets what cannot be shared evenly.
-
-    Returns
-    -------
-        Units of each stratum; their sum is `count`, or that of `sizes` if that is less.
-    """
-    shares = [0] * len(sizes)
-    left = min(count, sum(sizes))
-    while left:
-        open_ = [i for i, size in enumerate(sizes) if shares[i] < size]
-        for i in rng.permutation(open_)[:left]:
-            shares[i] += 1
-            left -= 1
-    return shares
+    cells = int((length + 1e-6) // unit_s)
+    start += rng.uniform(0.0, max(0.0, length - cells * unit_s))
+    drawn = min(count, cells)
+    # Cell i holds one of the marks, which are cells / drawn >= 1 apart, with probability
+    # drawn / cells, wherever it is.
+    marks = (np.arange(drawn) + rng.random()) * cells / max(1, drawn)
+    chosen = np.floor(marks).astype(int)
+    return tuple(Unit(float(start + i * unit_s), float(start + (i + 1) * unit_s)) for i in chosen)
 
 
 def seed_of(meta: Mapping[str, Any]) -> int:

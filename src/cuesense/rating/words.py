@@ -1,23 +1,25 @@
-"""A study on the terminal: tables for the eye, sentences that say what they mean."""
+"""A study in words: tables and sentences for the terminal, JSON for scripts."""
 
 from __future__ import annotations
 
 import math
-from typing import Final
+from typing import Any, Final
 
+import numpy as np
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from cuesense.rating.results import TOOL, Pair, Study
-from cuesense.rating.units import ANSWERS, DECIDED
+from cuesense.rating.questions import RESPONDS, Question
+from cuesense.rating.results import TOOL, Pair, Part, Study
 
 NOTES: Final = (
-    "κ is over the units of which neither said “cannot tell” (the tool: insufficient, or two "
-    "labels equally long). It holds for these units, which were drawn so that each of the tool's "
-    "answers occurs; “of the time” weights them back to how often they do in the session.",
-    "The interval takes units for independent; neighbours in one conversation are not, so it is "
-    "rather too narrow. From 5 sessions on it resamples sessions instead.",
+    "κ is over the units of which neither said “cannot tell” (the tool: no stance likely enough, "
+    "or two equally long).",
+    "The tool's “no” is *not shown*: it never claims that somebody does not respond. It goes by "
+    "all that it has seen of the session so far, a rater by one bout.",
+    "An interval over units takes them for independent; neighbours in one conversation are not, so "
+    "it is rather too narrow. From 5 sessions on it resamples sessions instead.",
     "How far people agree with each other is the most that the tool can be asked for.",
 )
 
@@ -31,45 +33,51 @@ def show(found: Study, console: Console) -> None:
     sessions = "1 session" if found.sessions == 1 else f"{found.sessions} sessions"
     coded = ", ".join(f"{name} {n}" for name, n in found.coded.items())
     say(f"{sessions}, {found.units} units; coded: {coded}")
-    console.print(_overview(found))
-    if not math.isnan(found.alpha):
-        say(f"Krippendorff's alpha over all {len(found.coded)} raters: {_number(found.alpha)}")
-    for pair in found.pairs:
-        say(f"\n{pair.first} and {_named(pair.second)}", "bold")
-        say(pair.sentence)
-        console.print(_confusion(pair))
+    for part in found.parts:
+        say(f"\n{part.question.words}", "bold underline")
+        console.print(_overview(part))
+        if not math.isnan(part.alpha):
+            say(f"Krippendorff's alpha over all {len(found.coded)} raters: {_number(part.alpha)}")
+        if part.note:
+            say(part.note)
+        for pair in part.pairs:
+            say(f"\n{pair.first} and {_named(pair.second)}", "bold")
+            say(pair.sentence)
+            if pair.coded:
+                console.print(_confusion(pair, part))
     say("")
     for note in NOTES:
         say(note, "dim")
 
 
-def _overview(found: Study) -> Table:
-    heads = ("coded by both", "both decided", "agree", "κ [95 %]", "κ with “cannot tell”")
-    table = Table("", *heads, "agree, of the time", "κ, of the time")
+def _overview(part: Part) -> Table:
+    table = Table("", "coded by both", "both decided", "agree", "κ [95 %]", "κ with “cannot tell”")
     for column in table.columns[1:]:
         column.justify = "right"
-    for pair in found.pairs:
+    for pair in part.pairs:
+        value = _number(pair.kappa) + _between(pair.low, pair.high)
         table.add_row(
             f"{pair.first} and {_named(pair.second)}",
             str(pair.coded),
             str(pair.decided),
             _percent(pair.agreed),
-            _number(pair.kappa) + _between(pair.low, pair.high),
+            value if pair.enough else "insufficient data",
             _number(pair.kappa_all),
-            _percent(pair.agreed_of_time),
-            _number(pair.kappa_of_time),
         )
     return table
 
 
-def _confusion(pair: Pair) -> Table:
+def _confusion(pair: Pair, part: Part) -> Table:
     """Return who said what together, and how far they agree on each answer."""
-    table = Table(f"{pair.first} ↓  {_named(pair.second)} →", *ANSWERS, "agree on it")
+    answers, tools = part.question.answers, list(part.question.answers)
+    if part.question is RESPONDS and pair.second == TOOL:
+        tools[1] = "not shown"
+    table = Table(f"{pair.first} ↓  {_named(pair.second)} →", *tools, "agree on it")
     for column in table.columns[1:]:
         column.justify = "right"
-    for i, answer in enumerate(ANSWERS):
-        counts = [str(int(n)) if n else "·" for n in pair.table[i]]
-        table.add_row(answer, *counts, _percent(pair.per_answer[i]) if i < DECIDED else "")
+    per_answer = [*map(_percent, pair.per_answer), ""]
+    for answer, counts, share in zip(answers, pair.table, per_answer, strict=True):
+        table.add_row(answer, *(str(int(n)) if n else "·" for n in counts), share)
     return table
 
 
@@ -87,3 +95,43 @@ def _between(low: float, high: float) -> str:
 
 def _percent(x: float) -> str:
     return "" if math.isnan(x) else f"{x:.0%}"
+
+
+def as_json(found: Study) -> dict[str, Any]:
+    """Return a study as JSON holds it: None where a number is missing."""
+    return {
+        "sessions": found.sessions,
+        "units": found.units,
+        "coded": found.coded,
+        "questions": {
+            part.question.name: {
+                "answers": list(part.question.answers),
+                "alpha": _or_none(part.alpha),
+                "note": part.note,
+                "pairs": [_pair(pair, part.question) for pair in part.pairs],
+            }
+            for part in found.parts
+        },
+    }
+
+
+def _pair(pair: Pair, question: Question) -> dict[str, Any]:
+    return {
+        "first": pair.first,
+        "second": pair.second,
+        "sessions": pair.sessions,
+        "coded_by_both": pair.coded,
+        "decided_by_both": pair.decided,
+        "agreement": _or_none(pair.agreed),
+        "kappa": _or_none(pair.kappa),
+        "kappa_interval": [_or_none(pair.low), _or_none(pair.high)],
+        "interval_over": pair.over,
+        "kappa_with_cannot_tell": _or_none(pair.kappa_all),
+        "per_answer": dict(zip(question.answers, map(_or_none, pair.per_answer), strict=False)),
+        "table": pair.table.astype(int).tolist(),
+        "caution": pair.sentence,
+    }
+
+
+def _or_none(x: float) -> float | None:
+    return float(x) if np.isfinite(x) else None

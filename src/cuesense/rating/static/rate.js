@@ -14,7 +14,9 @@ const PHASES = {
 };
 const SOUND_PHASES = { before: "Just listen: this comes before" };
 
-let told = null, place = 0;
+const TYPING_MS = 700;
+
+let told = null, place = 0, typing = 0;
 const keep = keeper((state, error) => {
   $("saved").textContent = { saving: "", saved: "Kept.", waiting: "" }[state];
   notice("link", state === "waiting" ? `Not kept yet: ${error.message} It is tried again.` : "");
@@ -47,8 +49,10 @@ function notice(key, sentence) {
   if (line.textContent !== sentence) line.textContent = sentence;
 }
 
-const coded = () => told.bouts.filter((bout) => bout.answer).length;
-const firstOpen = () => told.bouts.findIndex((bout) => !bout.answer);
+const answered = (bout) => told.questions.filter((name) => bout[name]).length;
+const complete = (bout) => answered(bout) === told.questions.length;
+const coded = () => told.bouts.filter(complete).length;
+const firstOpen = () => told.bouts.findIndex((bout) => !complete(bout));
 
 function progress() {
   if (!told) return;
@@ -60,9 +64,10 @@ function progress() {
 }
 
 function open(at) {
+  settle();
   place = at;
   const bout = told.bouts[place];
-  for (const radio of all("[name=answer]")) radio.checked = radio.value === bout.answer;
+  for (const radio of all("[data-key]")) radio.checked = radio.value === bout[radio.name];
   for (const radio of all("[name=sure]")) radio.checked = Number(radio.value) === bout.sure;
   $("words").value = bout.words;
   $("saved").textContent = "";
@@ -74,23 +79,31 @@ function open(at) {
 }
 
 function steps() {
-  $("next-text").textContent = told.bouts[place].answer ? "Next" : "Skip";
-  $("next").classList.toggle("open", !told.bouts[place].answer);
+  const bout = told.bouts[place], done = complete(bout);
+  $("next-text").textContent = done ? "Next" : answered(bout) ? "Skip the rest" : "Skip";
+  $("next").classList.toggle("open", !done);
 }
 
+const chosen = (name) => document.querySelector(`[name="${name}"]:checked`)?.value || "";
+
 function put() {
+  clearTimeout(typing);
+  typing = 0;
   const bout = told.bouts[place];
-  const answer = document.querySelector("[name=answer]:checked")?.value;
+  for (const name of told.questions) bout[name] = chosen(name);
+  bout.sure = Number(chosen("sure")) || null;
   bout.words = $("words").value;
-  bout.sure = Number(document.querySelector("[name=sure]:checked")?.value) || null;
-  if (!answer) return; // how sure, and words, go with an answer
-  bout.answer = answer;
-  keep.put(place, { answer, sure: bout.sure, words: bout.words });
+  const said = Object.fromEntries(told.questions.map((name) => [name, bout[name]]));
+  keep.put(place, { ...said, sure: bout.sure, words: bout.words });
   steps();
 }
 
-function choose(number) {
-  const radio = all("[name=answer]")[number - 1];
+/** Keep words that have been typed and not yet put. */
+function settle() {
+  if (typing) put();
+}
+
+function choose(radio) {
   radio.checked = true;
   put();
   $("spoken").textContent = `${radio.parentNode.querySelector("b").textContent}, chosen`;
@@ -102,6 +115,7 @@ function next() {
 }
 
 function end() {
+  settle();
   show.stop();
   const left = told.bouts.length - coded();
   $("done-title").textContent = left ? "That was the last bout" : "All bouts are coded. Thank you.";
@@ -113,6 +127,7 @@ function end() {
 }
 
 async function stop() {
+  settle();
   show.stop();
   await keep.settled();
   try {
@@ -150,8 +165,13 @@ $("form").addEventListener("submit", (event) => {
 });
 for (const radio of all("#form input")) radio.addEventListener("change", put);
 $("words").addEventListener("change", put);
+$("words").addEventListener("input", () => {
+  clearTimeout(typing);
+  typing = setTimeout(put, TYPING_MS);
+});
 $("video").addEventListener("click", () => show.again());
 
+const keyed = (key) => all("[data-key]").find((radio) => radio.dataset.key === key.toLowerCase());
 const KEYS = { " ": "again", p: "part", b: "back", c: "codebook" };
 document.addEventListener("keydown", (event) => {
   const { key, target } = event;
@@ -167,19 +187,21 @@ document.addEventListener("keydown", (event) => {
     event.preventDefault();
     next();
   } else if (key === " " && !onButton) {
+    if (target.matches("input:not(:checked)")) return; // there it chooses
     event.preventDefault();
     show.again();
   } else if (!$("single-keys").checked) {
     return;
-  } else if (/^[1-5]$/.test(key)) {
+  } else if (keyed(key)) {
     event.preventDefault();
-    choose(Number(key));
+    choose(keyed(key));
   } else if (KEYS[key.toLowerCase()] && key !== " ") {
     event.preventDefault();
     DO[KEYS[key.toLowerCase()]]();
   }
 });
 addEventListener("beforeunload", (event) => {
+  settle();
   if (keep.busy) event.preventDefault();
 });
 
