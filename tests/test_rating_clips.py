@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import platform
+import signal
+import sys
+import tempfile
 from concurrent.futures import CancelledError
 from pathlib import Path
 from typing import Any
@@ -21,6 +25,7 @@ from cuesense.errors import MediaError, ParameterError
 from cuesense.rating import media
 from cuesense.rating.clips import Clips, webm
 from cuesense.recording import Recorder
+from cuesense.terminal import interruptible
 from cuesense.types import AudioBlock, VideoFrame
 from media import Audio, Video, quadrants, write_media
 
@@ -303,6 +308,30 @@ def test_an_encrypted_one_is_decrypted_for_as_long_as_it_is_open(tmp_path: Path)
         assert decoded(webm(source.excerpt(1.0, 2.0), source.info, 1.0, 2.0))[0]
     assert not path.parent.exists()
     assert {p.name for p in session.path.glob("recording*")} == {"recording.mkv.enc"}
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+def test_a_terminal_that_is_closed_leaves_nothing_decrypted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    if not hasattr(signal, name) or sys.platform == "win32":
+        pytest.skip("no such signal here")
+    session = live(tmp_path / "live")
+    record(session.path, "horse battery")
+    private = tmp_path / "private"
+    private.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(private))
+    while_open = []
+
+    def close() -> None:
+        with interruptible(), media.opened(session, [], lambda: "horse battery") as source:
+            while_open.extend(source.info.paths)
+            os.kill(os.getpid(), getattr(signal, name))
+
+    with pytest.raises(KeyboardInterrupt):
+        close()
+    assert [path.is_relative_to(private) for path in while_open] == [True]
+    assert list(private.iterdir()) == []
 
 
 def test_what_a_killed_run_left_decrypted_is_removed(tmp_path: Path) -> None:

@@ -97,22 +97,27 @@ def test_three_bouts_by_keyboard_then_killed_then_gone_on_with(
         page.keys(Keys.ENTER)
         shown(page, 1)
         page.keys("1", "2")  # changed at once: the second counts
+        page.text("next-text", "Skip the rest")
+        page.tab_to("yes")
+        page.keys(" ")  # on an answer it chooses
+        page.text("next-text", "Next")
         page.tab_to("1")
         page.keys(Keys.ARROW_RIGHT, Keys.ARROW_RIGHT)
         page.tab_to("words")
-        page.keys("leans in, 12 nods")  # keys in words are words
-        page.keys(Keys.TAB)
+        page.keys("leans in, 12 nods")  # keys in words are words, kept while they are typed
+        page.until("document.getElementById('saved').textContent === ''")
         kept(session, 1)
         page.until("document.getElementById('saved').textContent === 'Kept.'")
         page.run("document.getElementById('place').focus()")
         page.keys(Keys.ENTER)
         shown(page, 2)
-        page.keys("5")
+        page.keys("4")
         kept(session, 2)
         page.keys(Keys.ENTER)
         shown(page, 3)
-        page.keys("4")
+        page.keys("3", "n")
         kept(session, 3)
+        page.until("document.getElementById('saved').textContent === 'Kept.'")
         assert page.complaints() == []
     finally:
         running.send_signal(signal.SIGKILL)
@@ -123,14 +128,16 @@ def test_three_bouts_by_keyboard_then_killed_then_gone_on_with(
     try:
         page = Page(browser, address(running))
         page.view("intro")
-        page.text("intro-title", "3 of ")
+        page.text("intro-title", "2 of ")
         page.keys(Keys.ENTER)
-        shown(page, 4)
-        page.keys("b")
+        shown(page, 2)  # half of it is still open
+        chosen = "[...document.querySelectorAll('[data-key]:checked')].map((radio) => radio.value)"
+        assert page.run(f"return {chosen}") == ["cannot tell"]
+        page.keys(Keys.ENTER)
         shown(page, 3)
-        chosen = "document.querySelector('[name=answer]:checked')?.value"
-        assert page.run(f"return {chosen}") == "no demand"
-        page.keys("3")
+        page.keys("b")
+        shown(page, 2)
+        page.keys("T", "2")
         page.until("document.getElementById('saved').textContent === 'Kept.'")
         page.click("[data-do=finish].quiet")
         page.view("stopped")
@@ -146,7 +153,11 @@ def test_three_bouts_by_keyboard_then_killed_then_gone_on_with(
     after = {row["start_s"]: row for row in rows(session)}
     assert len(before) == len(after) == 3
     found = [after[f"{end - 12.0:.3f}"] for _, end in sitting.stretches[:3]]
-    assert [row["answer"] for row in found] == ["regulating", "cannot tell", "disengaged"]
+    assert [(row["stance"], row["responds"]) for row in found] == [
+        ("regulating", "yes"),
+        ("regulating", "cannot tell"),
+        ("disengaged", "no"),
+    ]
     assert [row["sure"] for row in found] == ["3", "", ""]
     assert found[0]["words"] == "leans in, 12 nods"
 
@@ -198,7 +209,7 @@ def test_all_bouts_to_the_end_with_one_left_open(
     for number in (1, 2, 3, 4):
         page.text("place", f"Bout {number} of 4")
         if number != 2:
-            page.keys(str(number))
+            page.keys(str(number), "y")
         else:
             page.text("next-text", "Skip")
         page.keys(Keys.ENTER)
@@ -206,10 +217,10 @@ def test_all_bouts_to_the_end_with_one_left_open(
     page.text("done-text", "1 is not coded yet")
     page.click("#review")
     page.text("place", "Bout 2 of 4")
-    page.keys("2", Keys.ENTER, Keys.ENTER, Keys.ENTER)
+    page.keys("2", "n", Keys.ENTER, Keys.ENTER, Keys.ENTER)
     page.view("done")
     page.text("done-title", "All bouts are coded")
-    assert {row["answer"] for row in kept(session, 4)} >= {"regulating", "disengaged"}
+    assert {row["stance"] for row in kept(session, 4)} >= {"regulating", "disengaged"}
 
 
 def test_single_keys_can_be_switched_off_and_the_codebook_read(browser: Any, place: Any) -> None:
@@ -224,7 +235,7 @@ def test_single_keys_can_be_switched_off_and_the_codebook_read(browser: Any, pla
     page.click("#begin")
     page.text("place", "Bout 1 of 4")
     page.keys("1")
-    assert page.run("return document.querySelector('[name=answer]:checked')") is None
+    assert page.run("return document.querySelector('[name=stance]:checked')") is None
     page.click("[value=mirroring]")
     page.until("document.getElementById('saved').textContent === 'Kept.'")
 
@@ -243,7 +254,7 @@ def test_an_answer_waits_while_cuesense_is_away(browser: Any, session: Session, 
         page.keys("3")
         running.send_signal(signal.SIGCONT)
         page.until("document.getElementById('saved').textContent === 'Kept.'")
-        assert [row["answer"] for row in kept(session, 1)] == ["disengaged"]
+        assert [row["stance"] for row in kept(session, 1)] == ["disengaged"]
         running.kill()
         running.communicate()
         page.keys("2")
@@ -266,7 +277,7 @@ def test_fits_the_window_and_every_control_can_be_reached(
     page.click("#begin")
     page.text("place", "Bout 1 of 4")
     assert page.run(overhang) == 0
-    for name in ("again", "part", "mirroring", "1", "words", "codebook", "next", "finish"):
+    for name in ("again", "part", "mirroring", "yes", "1", "words", "codebook", "next", "finish"):
         page.tab_to(name)
     small = page.run(
         "const all = '#form label:has(input), #form button, #watch button';"

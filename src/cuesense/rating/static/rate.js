@@ -123,6 +123,9 @@ function end() {
     ? `${left} ${left === 1 ? "is" : "are"} not coded yet.`
     : "Your answers are kept in the session's folder.";
   $("review").textContent = left ? "Go to the first of them" : "Look at them again";
+  $("finish").textContent = left ? "Stop for now" : "Finish";
+  $("review").classList.toggle("primary", left > 0);
+  $("finish").classList.toggle("primary", !left);
   view("done", $("done-title"));
 }
 
