@@ -105,8 +105,10 @@ def test_three_bouts_by_keyboard_then_killed_then_gone_on_with(
         page.keys(Keys.ARROW_RIGHT, Keys.ARROW_RIGHT)
         page.tab_to("words")
         page.keys("leans in, 12 nods")  # keys in words are words, kept while they are typed
-        page.until("document.getElementById('saved').textContent === ''")
-        kept(session, 1)
+        end = time.monotonic() + 15
+        while kept(session, 1)[0]["words"] != "leans in, 12 nods":
+            assert time.monotonic() < end, "words were never kept"
+            time.sleep(0.05)
         page.until("document.getElementById('saved').textContent === 'Kept.'")
         page.run("document.getElementById('place').focus()")
         page.keys(Keys.ENTER)

@@ -16,7 +16,7 @@ from cuesense.rating.results import TOOL, Pair, Part, Study
 NOTES: Final = (
     "κ is over the units of which neither said “cannot tell” (the tool: no stance likely enough, "
     "or two equally long).",
-    "The tool's “no” is *not shown*: it never claims that somebody does not respond. It goes by "
+    "The tool's “no” means “not shown”: it never claims that somebody does not respond. It goes by "
     "all that it has seen of the session so far, a rater by one bout.",
     "An interval over units takes them for independent; neighbours in one conversation are not, so "
     "it is rather too narrow. From 5 sessions on it resamples sessions instead.",
@@ -32,7 +32,7 @@ def show(found: Study, console: Console) -> None:
 
     sessions = "1 session" if found.sessions == 1 else f"{found.sessions} sessions"
     coded = ", ".join(f"{name} {n}" for name, n in found.coded.items())
-    say(f"{sessions}, {found.units} units; coded: {coded}")
+    say(f"{sessions}, {found.units} units; with both answers: {coded}")
     for part in found.parts:
         say(f"\n{part.question.words}", "bold underline")
         console.print(_overview(part))

@@ -171,6 +171,7 @@ $("words").addEventListener("change", put);
 $("words").addEventListener("input", () => {
   clearTimeout(typing);
   typing = setTimeout(put, TYPING_MS);
+  $("saved").textContent = "";
 });
 $("video").addEventListener("click", () => show.again());
 
