@@ -321,7 +321,7 @@ def test_a_terminal_that_is_closed_leaves_nothing_decrypted(
     private = tmp_path / "private"
     private.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(private))
-    while_open = []
+    while_open: list[Path] = []
 
     def close() -> None:
         with interruptible(), media.opened(session, [], lambda: "horse battery") as source:

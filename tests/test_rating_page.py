@@ -231,8 +231,12 @@ def test_single_keys_can_be_switched_off_and_the_codebook_read(browser: Any, pla
     page.keys("c")
     page.until("document.getElementById('codebook').open")
     page.text("codebook", "Quiet attention is not disengagement")
-    page.click("#single-keys")
-    page.keys(Keys.ESCAPE)
+    assert page.run("return document.getElementById('codebook').scrollTop") == 0
+    page.tab_to("single-keys")
+    box = "document.getElementById('single-keys').getBoundingClientRect()"
+    at = f"document.elementFromPoint({box}.x + 4, {box}.y + {box}.height / 2)?.id"
+    assert page.run(f"return {at}") == "single-keys", "covered by the button below"
+    page.keys(" ", Keys.ESCAPE)
     page.until("!document.getElementById('codebook').open")
     page.click("#begin")
     page.text("place", "Bout 1 of 4")

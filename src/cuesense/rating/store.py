@@ -10,11 +10,8 @@ import csv
 import io
 import json
 import math
-import os
-import secrets
 import unicodedata
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,7 +20,7 @@ from typing import Any, Final
 import numpy as np
 
 from cuesense.errors import OutputError, ParameterError
-from cuesense.rating import units
+from cuesense.rating import units, whole
 from cuesense.rating.questions import QUESTIONS, Question, Said
 from cuesense.rating.units import Unit
 from cuesense.session import Session
@@ -159,9 +156,9 @@ class Ratings:
                 units.COUNT if count is None else count,
                 units.UNIT_S if unit_s is None else unit_s,
             )
-            with _writing(self.folder):
+            with whole.writing(self.folder):
                 self.folder.mkdir(exist_ok=True)
-                _publish(path, _written(drawn))
+                whole.publish(path, _written(drawn))
         plan = self.planned()
         assert plan is not None
         for option, wanted, has in (
@@ -245,8 +242,8 @@ class Ratings:
             rows.writerow(
                 (i + 1, f"{start:.3f}", f"{end:.3f}", *c.answers, c.sure or "", c.words, c.at)
             )
-        with _writing(self.folder):
-            _replace(self._file(name), out.getvalue())
+        with whole.writing(self.folder):
+            whole.replace(self._file(name), out.getvalue())
         return codes
 
     def check(self, name: str) -> str:
@@ -343,54 +340,6 @@ def _rows(path: Path, text: str, plan: Plan) -> Iterator[tuple[int, Code]]:
                 f"{str(path)!r}, line {reader.line_num}: {error}; mend it or move it away"
             ) from error
         yield unit, Code(answers, sure, row["words"] or "", row["at"] or "")
-
-
-@contextmanager
-def _writing(folder: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise OutputError(
-            f"{str(folder)!r} cannot be written ({error.strerror or error}); free some space, or "
-            "code a copy of the session where you may write"
-        ) from error
-
-
-def _part(path: Path, text: str) -> Path:
-    """Write a file beside `path` that is on the disk for certain."""
-    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
-    try:
-        with part.open("x", encoding="utf-8", newline="") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
-    return part
-
-
-def _replace(path: Path, text: str) -> None:
-    """Write a file whole, or leave the earlier one."""
-    part = _part(path, text)
-    try:
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
-
-
-def _publish(path: Path, text: str) -> None:
-    """Write a new file whole; one that somebody else made meanwhile stays."""
-    part = _part(path, text)
-    try:
-        os.link(part, path)
-    except FileExistsError:
-        pass
-    except OSError:  # a file system without hard links
-        if not path.exists():
-            part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def as_numbers(codes: Codes, question: Question, n: int) -> Said:
