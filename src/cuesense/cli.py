@@ -193,9 +193,10 @@ def parser() -> argparse.ArgumentParser:
         _rate,
         "code a session's bouts blind, and compare people with each other and with the tool",
         "With --as it opens a page that plays one bout after the other and asks what the\n"
-        "listener does. Nothing of what the tool found is shown. Each answer is written at\n"
-        "once into the session's folder ratings; stop whenever you like, the same command\n"
-        "goes on. With --agreement it prints how far raters agree, beyond chance.",
+        "listener does, and whether it is a response to the partner. Nothing of what the\n"
+        "tool found is shown. Each answer is written at once into the session's folder\n"
+        "ratings; stop whenever you like, the same command goes on. With --agreement it\n"
+        "prints how far raters agree, beyond chance, for each of the two questions.",
     )
     p.add_argument("session", nargs="+", type=Path, help="session folder (several: --agreement)")
     what = p.add_mutually_exclusive_group(required=True)

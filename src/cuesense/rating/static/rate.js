@@ -122,10 +122,11 @@ function end() {
   $("done-text").textContent = left
     ? `${left} ${left === 1 ? "is" : "are"} not coded yet.`
     : "Your answers are kept in the session's folder.";
-  $("review").textContent = left ? "Go to the first of them" : "Look at them again";
+  $("review").textContent = !left ? "Look at them again" : left > 1 ? "Go to the first of them" : "Go to it";
   $("finish").textContent = left ? "Stop for now" : "Finish";
   $("review").classList.toggle("primary", left > 0);
   $("finish").classList.toggle("primary", !left);
+  $("done-row").prepend(left ? $("review") : $("finish"));
   view("done", $("done-title"));
 }
 
