@@ -219,7 +219,7 @@ def earlier(reliability: float) -> dict[str, str]:
         for i, talk in enumerate(here):
             other = here[(i + partner) % len(here)]
             features, _ = extract(talk.with_partner(other), config)
-            verdict = judge(features, config)
+            verdict = judge(features, np.ones(len(features.t)), config)
             affect = verdict.log_likelihood[:, :2].sum(axis=1)
             affect = np.where(np.isfinite(affect), affect, 0.0)
             fit = np.logaddexp.reduce(affect, axis=1)

@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from cuesense import open_source, run, schema
-from cuesense.config import Config
+from cuesense.config import Config, Dyad
 from cuesense.dyad.features import Features, from_evidence
-from cuesense.dyad.modes import judge
+from cuesense.dyad.modes import judge, stances
 from cuesense.dyad.null import roll_partner, select
 
 ROLLS = 40
@@ -28,13 +28,13 @@ def scripted(truth: Path, t: npt.NDArray[np.float64]) -> npt.NDArray[np.object_]
 
 
 def score(label: npt.NDArray[np.object_], mode: npt.NDArray[np.object_]) -> dict[str, float]:
-    """Compare labels with the script.
+    """Compare stances with the script: what the listener does, whoever it is shown to be about.
 
     Returns
     -------
     dict
-        ``given``: share of the bouts' time with a mode; ``right``: share of that time with the
-        scripted mode (NaN without any); ``given_<mode>`` and ``right_<mode>`` for each.
+        ``given``: share of the bouts' time with a clear stance; ``right``: share of that time with
+        the scripted one (NaN without any); ``given_<mode>`` and ``right_<mode>`` for each.
     """
     given = np.isin(label, schema.MODES)
     result = {}
@@ -44,6 +44,13 @@ def score(label: npt.NDArray[np.object_], mode: npt.NDArray[np.object_]) -> dict
         right = (label == mode)[labelled]
         result[f"right{name}"] = float(right.mean()) if labelled.any() else np.nan
     return result
+
+
+def stance(features: Features, config: Dyad) -> npt.NDArray[np.object_]:
+    """Return what the listener clearly does at each sample, whoever it is about; "" if unclear."""
+    found = judge(features, np.zeros(len(features.t)), config)
+    names = np.array([*schema.MODES, ""], dtype=object)
+    return np.asarray(names[stances(found.label, found.p, config)])
 
 
 def bouts(
@@ -64,8 +71,7 @@ def bouts(
     mode = scripted(truth, features.t)
 
     def judged(some: Features) -> dict[str, float]:
-        names = np.array(schema.LABELS, dtype=object)
-        return score(names[judge(some, config.dyad).label], mode)
+        return score(stance(some, config.dyad), mode)
 
     least = round(LEAST_SHIFT_S * config.dyad.rate_hz)
     shifts = np.linspace(least, len(mode) - least, ROLLS).round().astype(int)

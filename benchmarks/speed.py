@@ -76,7 +76,7 @@ def voice(recording: Path, rate: int, seconds: int = 60) -> dict[str, float]:
     `ours` is the voice stage in blocks of 20 ms; `models` is SwiftF0 over the whole sound and
     Silero VAD over its windows, without which there is no stage; `opensmile` is the peer that
     describes much the same per frame: eGeMAPS (F0, loudness, spectral slopes, HNR, jitter,
-    shimmer, formants). Both others have the sound at 16 kHz and whole.
+    shimmer, formants). Both others have the sound at 16 kHz and whole. Nobody's loading counts.
     """
     import av
     import numpy as np
@@ -109,8 +109,9 @@ def voice(recording: Path, rate: int, seconds: int = 60) -> dict[str, float]:
         opensmile.FeatureSet.eGeMAPSv02, opensmile.FeatureLevel.LowLevelDescriptors
     )
 
+    voice = Voice(config.Voice(), rate, 1)
+
     def stage() -> None:
-        voice = Voice(config.Voice(), rate, 1)
         for block in blocks:
             voice.push(block)
         voice.flush()

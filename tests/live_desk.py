@@ -94,7 +94,7 @@ def state(
 ) -> dict[str, Any]:
     """A state message: A is the partner, B the listener; `arousal` in that order."""
     modes = {"mirroring": (0.9, 0.06, 0.04), "regulating": (0.05, 0.92, 0.03)}
-    lean = {"mirroring": -0.85, "regulating": 0.87}.get(label)
+    lean = {"mirroring": -0.85, "regulating": 0.87, "moved": -0.8, "calm": 0.8}
     return {
         "type": "state",
         "t": t,
@@ -102,7 +102,11 @@ def state(
         "reason": reason,
         "variant": variant,
         "p": modes.get(label),
-        "needle": lean if needle is None else needle,
+        "needle": lean.get(label.split(";")[0]) if needle is None else needle,
+        "contingency": 0.86,
+        "by_chance": 0.31,
+        "rests_on": ["nods come after the partner's pauses"],
+        "rival": "mirroring (6%)",
         "people": {"A": person("partner", arousal[0]), "B": person("listener", arousal[1])},
         "turn_share": 0.34,
         "nods": 6,

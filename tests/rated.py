@@ -16,7 +16,6 @@ import pyarrow.parquet as pq
 import report_sessions
 from cuesense import Session, schema
 from cuesense.rating.questions import CANNOT_TELL, QUESTIONS
-from cuesense.rating.results import CONTINGENCY
 from cuesense.rating.store import Code, Ratings
 from media import Audio, Video, write_media
 
@@ -36,7 +35,7 @@ def folder(
     """Make a session folder as an analysis of `media` leaves it.
 
     `stances` and `contingency` are those of the state table after the baseline, over and over.
-    Without `stances`: a mixture; without `contingency`: a session of before there was that column.
+    Without either: as `report_sessions` has them.
     """
     made = report_sessions.session(duration_s)
     path.mkdir(parents=True)
@@ -49,10 +48,8 @@ def folder(
             p = [_P.get((said == mode, said == CANNOT_TELL), np.nan) for said in stances]
             state = _with(state, f"p_{mode}", _after(t, p))
         state = _with(state, "label", pa.array(np.resize(np.array(stances, object), len(t))))
-    if CONTINGENCY in state.column_names:
-        state = state.drop_columns([CONTINGENCY])
     if contingency is not None:
-        state = state.append_column(CONTINGENCY, _after(t, contingency))
+        state = _with(state, "contingency", _after(t, contingency))
     pq.write_table(state, path / "state.parquet")
     about = {
         **made.meta["source"],
@@ -60,7 +57,8 @@ def folder(
         "sha256": [hashlib.sha256(p.read_bytes()).hexdigest() for p in media],
         **source,
     }
-    meta = json.dumps({**made.meta, "source": about})
+    bounds = {"dyad": {"min_p": 0.8, "min_contingency": 0.75}}
+    meta = json.dumps({**made.meta, "source": about, "config": bounds})
     (path / "session.json").write_text(meta, encoding="utf-8")
     return Session(path)
 

@@ -231,25 +231,33 @@ def _state(t: np.ndarray, people: dict[str, dict[str, Any]], rng: np.random.Gene
     quiet = ~missing & (np.abs(a) < 0.75)
     unclear = ~missing & ~quiet & (p.max(axis=1) < 0.8)
     label = np.select([missing | unclear, quiet], [schema.INSUFFICIENT, schema.NO_DEMAND], best)
+    answered = np.clip(t / 90.0, 0.0, 1.0)  # shown from 72 s on
+    alone = (answered < 0.8) & ~missing
+    manners = {"mirroring": schema.MOVED, "regulating": schema.CALM}
+    for mode, manner in manners.items():
+        label[alone & (label == mode)] = manner
+    by_chance = np.isin(label, list(manners.values()))
     reason = np.select(
-        [t < 10, t < BASELINE_S, missing, quiet, unclear],
+        [t < 10, t < BASELINE_S, missing, quiet, unclear, by_chance],
         [
             "under 10 s",
             "uncalibrated",
             "coverage of the partner under 60 %",
             "partner within 0.75 SD of baseline",
             "no mode above 80 %",
+            "contingency under 80 %",
         ],
         "",
     )
     p[missing] = np.nan
-    escalating = (label == "mirroring") & (np.nan_to_num(a) > 1.6)
+    escalating = np.isin(label, ["mirroring", schema.MOVED]) & (np.nan_to_num(a) > 1.6)
     data = {
         "t": t,
         "label": label.astype(object),
         "reason": reason.astype(object),
         "variant": np.where(escalating, "escalating", "").astype(object),
         **{f"p_{mode}": p[:, i] for i, mode in enumerate(schema.MODES)},
+        "contingency": np.where(missing, np.nan, answered),
     }
     return _table(schema.STATE, data, len(t))
 

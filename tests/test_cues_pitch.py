@@ -10,36 +10,45 @@ from cuesense.cues.prosody import RATE
 from cuesense.types import F64
 
 T = np.arange(-pitch.REACH, pitch.REACH) / RATE
+CENTRE = np.array([pitch.REACH])
 
 
 def vowel(f0: float, rise: float = 0.0) -> F64:
-    """A buzz around its frame's centre; F0 rises by `rise` Hz per second."""
+    """A buzz, just long enough for one hop; F0 rises by `rise` Hz per second."""
     phase = 2 * np.pi * (f0 * T + rise * T**2 / 2)
     return np.asarray(sum(np.sin(k * phase) / k for k in range(1, 8)))
 
 
 @pytest.mark.parametrize("f0", [47.0, 60.0, 110.0, 220.0, 450.0, 1000.0])
 def test_a_vowel_repeats_itself_after_its_period(f0: float) -> None:
-    assert pitch.periodicity(vowel(f0)[None], np.array([f0]))[0] > 0.99
+    assert pitch.periodicity(vowel(f0), CENTRE, np.array([f0]))[0] > 0.99
 
 
 @pytest.mark.parametrize("error", [0.9, 1.1])
 def test_the_period_need_not_be_exact(error: float) -> None:
-    assert pitch.periodicity(vowel(150.0, rise=200.0)[None], np.array([150.0 * error]))[0] > 0.95
+    f0 = np.array([150.0 * error])
+    assert pitch.periodicity(vowel(150.0, rise=200.0), CENTRE, f0)[0] > 0.95
 
 
 def test_noise_and_silence_do_not_repeat_themselves() -> None:
-    rng = np.random.default_rng(0)
-    noise = rng.standard_normal((200, 2 * pitch.REACH))
-    assert np.median(pitch.periodicity(noise, np.full(200, 120.0))) < 0.5
-    assert pitch.periodicity(np.zeros((1, 2 * pitch.REACH)), np.array([120.0]))[0] == 0.0
+    noise = np.random.default_rng(0).standard_normal(100_000)
+    centres = np.arange(pitch.REACH, len(noise) - pitch.REACH, 500)
+    repeats = pitch.periodicity(noise, centres, np.full(len(centres), 120.0))
+    assert np.median(repeats) < 0.5
+    silence = np.zeros(2 * pitch.REACH)
+    assert pitch.periodicity(silence, CENTRE, np.array([120.0]))[0] == 0.0
 
 
 def test_periodicity_falls_with_the_noise() -> None:
     rng = np.random.default_rng(1)
     noise = rng.standard_normal((60, 2 * pitch.REACH))
     medians = [
-        np.median(pitch.periodicity(vowel(200.0) + share * noise, np.full(60, 200.0)))
+        np.median(
+            [
+                pitch.periodicity(vowel(200.0) + share * n, CENTRE, np.array([200.0]))[0]
+                for n in noise
+            ]
+        )
         for share in (0.1, 1.0, 3.0, 10.0)
     ]
     assert medians[0] > 0.99
@@ -47,11 +56,21 @@ def test_periodicity_falls_with_the_noise() -> None:
     assert medians[-1] < pitch.NEUTRAL
 
 
+def test_hops_together_are_as_each_alone() -> None:
+    sound = np.random.default_rng(2).standard_normal(4000).cumsum()
+    centres, f0 = pitch.REACH + 256 * np.arange(10), np.linspace(50.0, 900.0, 10)
+    together = pitch.periodicity(sound, centres, f0)
+    alone = [pitch.periodicity(sound, centres[[i]], f0[[i]])[0] for i in range(10)]
+    np.testing.assert_allclose(together, alone, atol=1e-9)
+    assert together.std() > 0.01
+
+
 def test_level_and_offset_do_not_show() -> None:
     frame = vowel(180.0, rise=500.0)
     f0 = np.array([180.0])
-    plain = pitch.periodicity(frame[None], f0)
-    np.testing.assert_allclose(pitch.periodicity(0.01 * frame[None] + 0.3, f0), plain, atol=1e-6)
+    plain = pitch.periodicity(frame, CENTRE, f0)
+    quiet = pitch.periodicity(0.01 * frame + 0.3, CENTRE, f0)
+    np.testing.assert_allclose(quiet, plain, atol=1e-6)
 
 
 def test_periodicity_decides_where_the_model_doubts_and_never_against_it() -> None:

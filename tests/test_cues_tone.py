@@ -65,7 +65,7 @@ def test_level_and_offset_do_not_matter(measure: object) -> None:
     assert callable(measure)
     frames = voice(130.0, 12.0)
     soft, plain = (tone.spectra(x) for x in (0.01 * frames + 0.3, frames))
-    np.testing.assert_allclose(measure(soft, f0s(130.0)), measure(plain, f0s(130.0)), atol=1e-5)
+    np.testing.assert_allclose(measure(soft, f0s(130.0)), measure(plain, f0s(130.0)), atol=1e-3)
 
 
 @pytest.mark.parametrize("measure", [tone.harmonicity_db, tone.cepstral_peak_db])

@@ -18,7 +18,15 @@ from cuesense.dyad.features import (
     to_array,
     to_evidence,
 )
-from cuesense.dyad.modes import Labels, Modes, mode_log_likelihood, posterior
+from cuesense.dyad.modes import (
+    Labels,
+    Modes,
+    Verdicts,
+    judge,
+    mode_log_likelihood,
+    posterior,
+    stances,
+)
 from cuesense.types import DyadState
 from dyad_simulator import converse, macro_f1, smoothed_noise_sd
 
@@ -53,6 +61,12 @@ def sample(i: int, **changes: float) -> DyadSample:
 def last(seconds: float = 40.0, **changes: float) -> DyadState:
     """Return the state after some seconds of the same sample."""
     return Modes(CONFIG).extend([sample(i, **changes) for i in range(round(seconds / DT))])[-1]
+
+
+def verdicts(samples: list[DyadSample], contingency: float = 1.0) -> Verdicts:
+    """Judge samples of somebody who answers with this probability."""
+    features, _ = extract(to_array(samples), CONFIG)
+    return judge(features, np.full(len(samples), contingency), CONFIG)
 
 
 def one(partner: list[float], listener: list[float], **changes: float) -> Features:
@@ -108,10 +122,10 @@ def test_missing_channels_say_nothing_and_no_affect_means_no_posterior() -> None
 
 
 @pytest.mark.parametrize(
-    ("changes", "label"),
+    ("changes", "label", "by_chance"),
     [
-        (MIRROR, "mirroring"),
-        (REGULATE, "regulating"),
+        (MIRROR, "mirroring", schema.MOVED),
+        (REGULATE, "regulating", schema.CALM),
         (
             {
                 "listener_arousal": -0.6,
@@ -120,14 +134,30 @@ def test_missing_channels_say_nothing_and_no_affect_means_no_posterior() -> None
                 "listener_gaze_on_partner": 0.2,
             },
             "disengaged",
+            "disengaged",
         ),
     ],
 )
-def test_textbook_listeners(changes: dict[str, float], label: str) -> None:
+def test_textbook_listeners(changes: dict[str, float], label: str, by_chance: str) -> None:
+    """A stance is seen at once; that it is about this partner has to be shown as well."""
+    answered = verdicts([sample(i, **changes) for i in range(200)])
+    assert schema.LABELS[answered.label[-1]] == label
+    assert answered.reason[-1] == 0
     state = last(**changes)
-    assert (state.label, state.reason) == (label, "")
+    assert state.label == by_chance
+    assert state.reason == ("" if label == by_chance else "contingency under 80 %")
     assert max(state.p) == state.p[schema.MODES.index(label)] > 0.8
     assert sum(state.p) == pytest.approx(1.0)
+
+
+def test_who_answers_without_a_clear_stance_is_responding() -> None:
+    torn = [sample(i, listener_arousal=0.8, listener_valence=-0.5) for i in range(200)]
+    for contingency, label in ((0.79, schema.INSUFFICIENT), (0.8, schema.RESPONDING)):
+        found = verdicts(torn, contingency)
+        assert schema.LABELS[found.label[-1]] == label
+    assert stances(found.label, found.p, CONFIG)[-1] == -1
+    mirrored = verdicts([sample(i) for i in range(200)], 0.1)
+    assert stances(mirrored.label, mirrored.p, CONFIG)[-1] == schema.MODES.index("mirroring")
 
 
 @pytest.mark.parametrize(
@@ -164,7 +194,7 @@ def test_variants() -> None:
         sample(i, partner_arousal=3.0 - 0.02 * i * DT, listener_arousal=2.2) for i in range(200)
     ]
     state = Modes(CONFIG).extend(falling)[-1]
-    assert state.label == "mirroring"
+    assert state.label == schema.MOVED
     assert state.variant == ""
     assert state.evidence["partner_slope"] == pytest.approx(-0.02, abs=1e-3)
 
@@ -176,6 +206,13 @@ def test_evidence_is_what_the_schema_says() -> None:
     assert evidence["event_rate"] == pytest.approx(8.1, abs=3.0)
     assert evidence["gaze_on_partner"] == pytest.approx(0.75)
     assert evidence["coverage_listener"] == 1.0
+    assert evidence["looks"] == 0.75
+    assert 0 < evidence["contingency"] < 0.8
+
+
+def test_the_strongest_competing_explanation_is_told() -> None:
+    assert last(seconds=5).rival == ""  # nothing is said yet
+    assert last().rival.startswith("their own manner")
 
 
 def test_support_of_a_channel_is_its_lead_over_the_average_mode() -> None:
@@ -242,7 +279,7 @@ def test_label_waits_for_calibration_and_goes_with_it() -> None:
     samples = [sample(i, calibrated=i >= 150) for i in range(300)]
     labels = [s.label for s in Modes(CONFIG).extend(samples)]
     assert set(labels[:150]) == {"insufficient"}
-    assert labels[150] == "mirroring"
+    assert labels[150] == schema.MOVED
 
 
 def test_simulated_conversations() -> None:
@@ -270,7 +307,8 @@ def test_simulated_conversations() -> None:
         wrong.append(q[both].argmax(axis=1))
         linked.append(_by_correlation(own)[both])
         labels = np.array([s.label for s in Modes(config).extend(talk.samples)])
-        has_mode = np.isin(labels, schema.MODES)
+        labels = np.array([schema.STANCES.get(label, "") for label in labels])
+        has_mode = labels != ""
         named.append(has_mode)
         right.append(labels[has_mode] == np.array(schema.MODES)[talk.mode[has_mode]])
     modes = np.concatenate(truth)

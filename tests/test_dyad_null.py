@@ -10,6 +10,7 @@ from cuesense.config import Dyad
 from cuesense.dyad.features import DyadSample, extract, to_array
 from cuesense.dyad.modes import Modes
 from cuesense.dyad.null import WrongPartner, wrong_partner
+from cuesense.dyad.response import Response
 from dyad_simulator import Conversation, converse, smoothed_noise_sd
 
 
@@ -22,7 +23,8 @@ def talk(seed: int, minutes: float = 8.0) -> tuple[Conversation, Dyad]:
 
 
 def null(samples: list[DyadSample], config: Dyad) -> WrongPartner:
-    return wrong_partner(extract(to_array(samples), config)[0], config)
+    seen = to_array(samples)
+    return wrong_partner(extract(seen, config)[0], seen, config)
 
 
 def with_partner(samples: list[DyadSample], other: list[DyadSample]) -> list[DyadSample]:
@@ -60,11 +62,15 @@ def test_shares_are_those_of_the_estimator() -> None:
     result = null(own.samples, config)
     states = Modes(config).extend(own.samples)
     labels = [s.label for s in states if s.t >= config.min_time_s]
-    named = [label for label in labels if label in schema.MODES]
+    named = [schema.STANCES[label] for label in labels if label in schema.STANCES]
     for mode in schema.MODES:
         share = result.of_labelled[mode].true
-        assert share == pytest.approx(named.count(mode) / len(named))
-        assert result.of_total[mode].true == pytest.approx(labels.count(mode) / len(labels))
+        assert share == pytest.approx(named.count(mode) / len(named), abs=0.02)
+    for label in schema.LABELS:
+        assert result.of_total[label].true == pytest.approx(labels.count(label) / len(labels))
+    assert result.contingency is not None
+    about = Response(config.rate_hz).samples(own.samples).contingency
+    assert result.contingency.true == pytest.approx(about[-len(labels) :].mean())
     assert sum(a.true for a in result.of_total.values()) == pytest.approx(1.0)
     assert result.labelled_s == pytest.approx(len(named) / config.rate_hz)
     assert result.rolls == 39
@@ -109,7 +115,7 @@ def test_partner_who_comes_round_in_a_cycle_cannot_be_made_wrong() -> None:
     [
         ({}, 200, "under 45 s calibrated"),
         ({"calibrated": False}, 2000, "under 45 s calibrated"),
-        ({"partner_ok": False}, 2000, "a mode for under 30 s"),
+        ({"partner_ok": False}, 2000, "a clear stance for under 30 s"),
     ],
 )
 def test_too_little_is_said_and_gives_no_number(

@@ -8,9 +8,11 @@ from functools import cache
 import numpy as np
 import pytest
 
+from cuesense import schema
 from cuesense.dyad.contingency import LATE_S, LINKS, Contingency
 from cuesense.dyad.features import COLUMN
 from cuesense.dyad.memory import Memory
+from cuesense.dyad.modes import contingency_columns
 from cuesense.dyad.response import (
     CALM,
     CLAIMS,
@@ -23,7 +25,6 @@ from cuesense.dyad.response import (
     Response,
     Verdict,
     claims,
-    grounds,
     rival,
 )
 from cuesense.dyad.simulator import Case, Conversation, simulate
@@ -147,19 +148,24 @@ def test_a_mode_is_said_where_both_claims_hold(
     assert CLAIMS[got[0]] == CLAIMS[said]
 
 
-def test_grounds_and_rival_say_why() -> None:
+def test_the_columns_are_the_links_over_all_bands() -> None:
     verdict = Response(RATE_HZ).extend(talks()[0].seen)
-    told = grounds(verdict, -1)
-    assert len(told) == 3
-    assert set(told) <= {link.split(",")[0] for link in LINKS}
-    everything = grounds(verdict, -1, most=99)
-    assert sum(everything.values()) == pytest.approx(verdict.evidence[-1].sum())
-    sizes = [abs(v) for v in told.values()]
-    assert sizes == sorted(sizes, reverse=True)
+    columns = contingency_columns(verdict)
+    assert set(columns) == {"contingency", "contingency_by_chance", *schema.LINKS}
+    links = np.stack([columns[name] for name in schema.LINKS])
+    np.testing.assert_allclose(links.sum(axis=0), verdict.evidence.sum(axis=-1))
+    there = np.isfinite(columns["contingency_by_chance"])
+    assert there.argmax() == round(90 * RATE_HZ) - 1
+    assert there[round(90 * RATE_HZ) :].all()
+
+
+def test_the_rival_says_what_else_it_could_be() -> None:
+    verdict = Response(RATE_HZ).extend(talks()[0].seen)
+    stance = np.array([0.1, 0.85, 0.05])
     weak = dataclasses.replace(verdict, contingency=np.zeros_like(verdict.contingency))
-    assert rival(weak, -1).startswith("their own manner: 12 of 12 wrong partners")
+    assert rival(stance, weak, -1).startswith("their own manner: 12 of 12 wrong partners")
     sure = dataclasses.replace(verdict, contingency=np.ones_like(verdict.contingency))
-    assert any(mode in rival(sure, -1) for mode in ("mirroring", "regulating", "disengaged"))
+    assert rival(stance, sure, -1) == "mirroring (10%)"
 
 
 def test_true_partners_are_told_from_wrong_ones() -> None:

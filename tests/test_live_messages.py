@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from conftest import cut
-from cuesense import Moment, open_source, run
+from cuesense import Moment, open_source, run, schema
 from cuesense.live import messages
 from cuesense.types import Advice, DyadState, Event, FaceCue, Reason, Role, VoiceCue
 from cuesense.web import wire
@@ -45,8 +45,6 @@ def labelled(moment: Moment, label: str, p: tuple[float, float, float]) -> Momen
 
 def spoken(moment: Moment, a: float, b: float) -> Moment:
     """Return the moment with other probabilities of speaking, A the partner and B listening."""
-    from cuesense import schema
-
     people = []
     for person, value, role in zip(
         moment.people, (a, b), (Role.PARTNER, Role.LISTENER), strict=True
@@ -93,6 +91,9 @@ def test_a_state_holds_both_people_as_they_were_sensed(
         ("mirroring", (0.9, 0.05, 0.05), -0.85),
         ("regulating", (0.1, 0.85, 0.05), 0.75),
         ("disengaged", (0.05, 0.05, 0.9), 0.0),
+        (schema.CALM, (0.05, 0.85, 0.1), 0.8),
+        (schema.MOVED, (0.85, 0.05, 0.1), -0.8),
+        (schema.RESPONDING, (0.5, 0.4, 0.1), -0.1),
         ("no demand", (0.3, 0.5, 0.2), None),
         ("insufficient", (0.45, 0.5, 0.05), None),
         ("insufficient", (math.nan,) * 3, None),
@@ -107,6 +108,27 @@ def test_the_needle_points_only_where_there_is_a_label(
     state = strict(messages.state(labelled(sensed[0][0], label, p), messages.Tally()))
     assert state["needle"] == (None if needle is None else pytest.approx(needle))
     assert (state["p"] is None) == math.isnan(p[0])
+
+
+def test_a_state_says_what_a_contingency_rests_on_and_what_else_it_could_be(
+    sensed: tuple[list[Moment], list[FaceCue]],
+) -> None:
+    moment = labelled(sensed[0][0], "regulating", (0.1, 0.85, 0.05))
+    assert moment.dyad is not None
+    nats = dict.fromkeys(schema.LINKS, 0.0)
+    nats |= {"link_need_to_valence": 1.2, "link_pauses_to_nods": 2.0, "link_need_to_nods": 0.4}
+    evidence = {"contingency": 0.91, "contingency_by_chance": 0.3, **nats}
+    dyad = replace(moment.dyad, evidence=evidence, rival="mirroring (10%)")
+    state = strict(messages.state(replace(moment, dyad=dyad), messages.Tally()))
+    assert (state["contingency"], state["by_chance"], state["rival"]) == (
+        0.91,
+        0.3,
+        "mirroring (10%)",
+    )
+    assert state["rests_on"] == [
+        schema.LINKS["link_pauses_to_nods"],
+        schema.LINKS["link_need_to_valence"],
+    ]
 
 
 def test_talk_and_nods_are_the_listeners(sensed: tuple[list[Moment], list[FaceCue]]) -> None:

@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 
 import live_desk as scripted
+from cuesense import schema
 from cuesense.web import pages
 from live_browser import DESKTOP, PHONE, Page, chromium, in_session
 from live_desk import Place, ScriptedDesk
@@ -264,6 +265,9 @@ STATES = [
     ("mirroring", "escalating", "", "looks like", "Mirroring", "more worked up"),
     ("regulating", "", "", "looks like", "Regulating", "steadier than your partner"),
     ("disengaged", "", "", "looks like", "Disengaged", "little of an answer"),
+    (schema.CALM, "", "contingency under 80 %", "looks like", "Calm", "not shown to be responding"),
+    (schema.MOVED, "escalating", "contingency", "looks like", "Moved", "not shown to be respond"),
+    ("responding", "", "no mode above 80 %", "", "Responding", "you answer your partner"),
     ("no demand", "", "partner within 0.75 SD", "", "Calm between you", "near their usual"),
     ("insufficient", "", "uncalibrated", "", "Not enough to say yet", "still learning"),
     ("insufficient", "", "no mode above 80 %", "", "Not enough to say", "signals do not agree"),
@@ -284,11 +288,12 @@ def test_each_state_has_words_and_a_shape_of_its_own(page: Page, desk: ScriptedD
             " '.rest', '.hand'].map((s) => getComputedStyle(document.querySelector('#needle ' + s))"
             ".opacity).join()"
         )
-    assert len(set(shapes.values())) == 5
+    assert len(set(shapes.values())) == 8
     # The needle itself points only where there is something to say.
     hand = {label: float(shape.split(",")[-1]) for label, shape in shapes.items()}
     assert hand["mirroring"] == hand["regulating"] == 1
     assert hand["insufficient"] == hand["no demand"] == 0
+    assert 0 < hand[schema.CALM] == hand[schema.MOVED] < 0.5
 
 
 def test_the_needle_leans_where_the_state_leans(page: Page, desk: ScriptedDesk) -> None:
@@ -707,11 +712,13 @@ def test_every_view_fits_is_named_and_can_be_read(
     page.view("baseline")
     look("baseline")
     in_session(desk, page)
-    for i, label in enumerate(("regulating", "disengaged", "no demand", "insufficient")):
+    for i, label in enumerate(
+        ("regulating", schema.CALM, "disengaged", "no demand", "insufficient")
+    ):
         desk.hold(label, t=60.0 + 10 * i, reason="uncalibrated")
         desk.advise("Try a slower breath.", "your pitch +1.4 SD")
         page.text("say", "slower")
-        look(label)
+        look(schema.short(label))
     desk.board.keep({"type": "health", "items": [desk.hello()["checks"][3]]})
     page.keys("d")
     look("details")

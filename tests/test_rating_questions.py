@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from cuesense import schema
-from cuesense.dyad.response import CLEAR
 from cuesense.rating import questions
 from cuesense.rating.questions import RESPONDS, STANCE
 
@@ -26,9 +25,10 @@ def test_a_stance_is_the_likeliest_where_it_is_likely_enough() -> None:
     assert questions.stances(p, 0.85).tolist() == [CANNOT, D, CANNOT, CANNOT]
 
 
-def test_a_response_is_claimed_from_the_tools_own_bound_on() -> None:
-    contingency = np.array([CLEAR, CLEAR - 1e-9, 0.0, np.nan])
-    assert questions.responses(contingency).tolist() == [YES, NO, NO, UNKNOWN]
+def test_a_response_is_claimed_from_its_bound_on() -> None:
+    contingency = np.array([0.8, 0.8 - 1e-9, 0.0, np.nan])
+    assert questions.responses(contingency, 0.8).tolist() == [YES, NO, NO, UNKNOWN]
+    assert questions.responses(contingency, 0.7).tolist() == [YES, YES, NO, UNKNOWN]
 
 
 @pytest.mark.parametrize(

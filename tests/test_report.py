@@ -523,7 +523,7 @@ def test_labels_cover_the_session_without_overlap(talk: report.ReportInput, page
 def test_each_track_has_a_name_a_description_and_a_table(page: Page) -> None:
     tracks = [a["data-track"] for a in page.all("figure")]
     assert tracks == [
-        *("mode", "arousal", "valence", "floor", "responses", "gaze"),
+        *("mode", "contingency", "arousal", "valence", "floor", "responses", "gaze"),
         *("voice_A", "voice_B", "coverage"),
     ]
     images = [a for a in page.all("svg") if a.get("role") == "img"]

@@ -374,6 +374,16 @@ def test_the_needle_points_where_it_leans(needle: float, place: int) -> None:
     assert len(track[1]) == 41
 
 
+def test_a_manner_that_is_not_shown_to_be_an_answer_is_hollow() -> None:
+    view = session()
+    follow(view, schema.CALM, 60.0, 2.0, needle=0.8, variant="sharing")
+    picture = drawn(view)
+    assert "○" in picture
+    assert "●─" not in picture.replace("● speaking", "")
+    assert "calm" in picture
+    assert "not shown to be responding yet" in picture
+
+
 def test_where_nothing_can_be_said_there_is_no_dot_and_a_reason() -> None:
     view = session()
     view.take(state(60.0, "insufficient", reason="coverage of the partner under 60 %"), 60.0)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-VERSION: Final = "1"
+VERSION: Final = "2"
 """Version of the tables' layout, stored with each session."""
 
 
@@ -234,16 +234,68 @@ TIMELINE: Final[tuple[Column, ...]] = (
 )
 
 MODES: Final[tuple[str, str, str]] = ("mirroring", "regulating", "disengaged")
+RESPONDING: Final = "responding"
+CALM: Final = "calm; not shown to be responding yet"
+MOVED: Final = "moved; not shown to be responding yet"
 NO_DEMAND: Final = "no demand"
 INSUFFICIENT: Final = "insufficient"
-LABELS: Final[tuple[str, ...]] = (*MODES, NO_DEMAND, INSUFFICIENT)
+MEANINGS: Final[dict[str, str]] = {
+    MODES[0]: "goes along with the partner in kind and size, and answers this partner",
+    MODES[1]: "stays calmer or warmer than the partner, and answers this partner",
+    MODES[2]: "does not answer",
+    RESPONDING: "answers this partner, neither clearly mirroring nor clearly regulating",
+    CALM: "calmer or warmer than the partner, which may be how they always are",
+    MOVED: "moved as the partner is, which may be chance or something that moves both",
+    NO_DEMAND: "the partner is near their usual, so there is little to answer",
+    INSUFFICIENT: "not enough to say anything",
+}
+"""What may be said of the listener. The first two, and "responding", need a contingency."""
+LABELS: Final[tuple[str, ...]] = tuple(MEANINGS)
+
+
+STANCES: Final[dict[str, str]] = {
+    **{mode: mode for mode in MODES},
+    MOVED: MODES[0],
+    CALM: MODES[1],
+}
+"""The clear stance that a label stands for, whoever it is about; other labels have none."""
+
+
+def short(label: str) -> str:
+    """Return the part of a label that tells it from the others: "calm" for `CALM`."""
+    return label.split(";")[0]
 
 
 def _dyad(name: str, unit: str, meaning: str, low: float | None, high: float | None) -> Column:
     return Column(name, unit, meaning, "float", low, high, "dyad", "reason")
 
 
+LINKS: Final[dict[str, str]] = {
+    "link_arousal_to_arousal": "the listener's arousal follows the partner's",
+    "link_valence_to_valence": "the listener's valence follows the partner's",
+    "link_need_to_arousal": "the listener's arousal follows the partner's need",
+    "link_need_to_valence": "the listener's valence follows the partner's need",
+    "link_arousal_to_nods": "nods come with the partner's arousal",
+    "link_need_to_nods": "nods come with the partner's need",
+    "link_pauses_to_nods": "nods come after the partner's pauses",
+}
+"""What a contingency rests on (`dyad.contingency`); need is how far valence is below the usual."""
+
 EVIDENCE: Final[tuple[Column, ...]] = (
+    _dyad("contingency", "1", "probability that the listener answers this partner", 0, 1),
+    _dyad(
+        "contingency_by_chance",
+        "1",
+        "the same with this partner some minutes late, median; missing in the first 90 s",
+        0,
+        1,
+    ),
+    *(
+        _dyad(name, "nat", f"log evidence of a contingency: {words}", None, None)
+        for name, words in LINKS.items()
+    ),
+    _dyad("responses", "1", "nods and backchannels of the listener since the last tick", 0, None),
+    _dyad("looks", "1", "share of the time since the last tick with gaze on the partner", 0, 1),
     _dyad("partner_arousal", "SD", "the partner's smoothed arousal, delayed", -10, 10),
     _dyad("partner_valence", "SD", "the partner's smoothed valence, delayed", -10, 10),
     _dyad("listener_arousal", "SD", "the listener's smoothed arousal", -10, 10),
@@ -268,10 +320,20 @@ EVIDENCE: Final[tuple[Column, ...]] = (
 
 STATE: Final[tuple[Column, ...]] = (
     Column("t", "s", "time since the session's start", "float", 0, None, "dyad"),
-    Column("label", "", "one of " + ", ".join(LABELS), "text", source="dyad"),
-    Column("reason", "", "why there is no mode, else empty", "text", source="dyad"),
+    Column(
+        "label",
+        "",
+        "; ".join(f'"{label}": {meaning}' for label, meaning in MEANINGS.items()),
+        "text",
+        source="dyad",
+    ),
+    Column("reason", "", "why none of the modes is named, else empty", "text", source="dyad"),
     Column("variant", "", "sharing, escalating or empty", "text", source="dyad"),
-    *(_dyad(f"p_{m}", "1", f"posterior probability of {m}", 0, 1) for m in MODES),
+    Column("rival", "", "the strongest competing explanation", "text", source="dyad"),
+    *(
+        _dyad(f"p_{m}", "1", f"stance: probability of {m}, whoever it is about", 0, 1)
+        for m in MODES
+    ),
     *EVIDENCE,
 )
 

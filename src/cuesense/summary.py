@@ -8,13 +8,14 @@ import numpy as np
 
 from cuesense import schema
 from cuesense.config import Config
-from cuesense.dyad.features import Features, from_evidence
+from cuesense.dyad.features import COLUMN, Features, from_evidence
+from cuesense.dyad.modes import stances
 from cuesense.dyad.null import wrong_partner
 from cuesense.dyad.settling import settling
 from cuesense.dyad.synchrony import SessionSynchrony, session_synchrony
 from cuesense.dyad.turns import summarise
 from cuesense.timeline import Table
-from cuesense.types import F64, Event
+from cuesense.types import F64, Event, Role
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -44,13 +45,14 @@ def summary(
     rows = state.to_arrow()
     labels = np.array(rows.column("label").to_pylist(), dtype=object)
     codes = np.array([schema.LABELS.index(label) for label in labels], dtype=np.intp)
+    p = np.stack([rows.column(f"p_{mode}").to_numpy() for mode in schema.MODES], axis=1)
     happened = [Event(**row) for row in events.to_arrow().to_pylist()]
     return {
         "labels": {name: float(np.mean(labels == name)) for name in schema.LABELS if len(labels)},
-        "null": wrong_partner(features_of(rows), config.dyad),
+        "null": wrong_partner(features_of(rows), seen(timeline, rows, config), config.dyad),
         "settling": settling(
             rows.column("partner_arousal").to_numpy(),
-            codes,
+            stances(codes, p, config.dyad),
             config.dyad,
             np.random.default_rng(SEED),
         ),
@@ -64,6 +66,26 @@ def features_of(state: pa.Table) -> Features:
     numbers = [c.name for c in schema.EVIDENCE]
     columns = {name: state.column(name).to_numpy() for name in ("t", *numbers)}
     return from_evidence(columns.pop("t"), columns)
+
+
+def seen(timeline: Table, state: pa.Table, config: Config) -> F64:
+    """Return what the dyad's estimator saw of both people: (n, fields of `DyadSample`)."""
+    every = round(config.grid.rate_hz / config.dyad.rate_hz)
+    roles = timeline.of("A", ["role"])["role"]
+    listener, partner = "AB" if len(roles) and roles[0] == Role.LISTENER else "BA"
+    evidence = {"events": "responses", "gaze_on_partner": "looks"}
+    columns = {
+        "t": state.column("t").to_numpy(),
+        "calibrated": state.column("calibrated").to_numpy(),
+        **{f"listener_{ours}": state.column(c).to_numpy() for ours, c in evidence.items()},
+    }
+    affect = ["arousal", "valence", "arousal_sd", "valence_sd"]
+    for who, person in (("listener", listener), ("partner", partner)):
+        x = timeline.of(person, [*affect, "speaking"])
+        columns |= {f"{who}_{name}": x[name][::every] for name in affect}
+        columns[f"{who}_speaking_prob"] = x["speaking"][::every]
+        columns[f"{who}_ok"] = np.isfinite(columns[f"{who}_arousal"]).astype(np.float64)
+    return np.stack([columns[name] for name in COLUMN], axis=1)
 
 
 def _smile_synchrony(timeline: Table, config: Config) -> SessionSynchrony:

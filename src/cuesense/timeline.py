@@ -157,7 +157,7 @@ class Spools:
         if moment.dyad is not None:
             d = moment.dyad
             evidence = [d.evidence.get(c.name, np.nan) for c in schema.EVIDENCE]
-            self.state.add([d.t, d.label, d.reason, d.variant, *d.p, *evidence])
+            self.state.add([d.t, d.label, d.reason, d.variant, d.rival, *d.p, *evidence])
         for e in moment.events:
             self.events.add([e.t, e.t_end, e.person, e.kind, e.value, e.detail])
         self._ticks += 1

@@ -304,22 +304,25 @@ class PersonState:
 
 @dataclass(frozen=True, slots=True)
 class DyadState:
-    """The listener's mode at one tick (5 Hz).
+    """What may be said of the listener at one tick (5 Hz): a stance and a contingency.
 
     Attributes
     ----------
     t
         s.
     label
-        "mirroring", "regulating", "disengaged", "no demand" or "insufficient".
+        of `schema.LABELS`; "mirroring" and "regulating" only where both claims hold.
     reason
-        why the label is "insufficient" or "no demand"; else "".
+        why the label is none of the three modes; else "".
     variant
         "sharing", "escalating" or "".
     p
-        posterior of mirroring, regulating, disengaged, summing to 1 (NaN if not computable).
+        stance: probability of mirroring, regulating, disengaged, summing to 1 (NaN if not
+        computable).
     evidence
-        the numbers that the posterior rests on, by `schema.STATE` column name.
+        the contingency and all numbers that both rest on, by `schema.STATE` column name.
+    rival
+        the strongest competing explanation; "" if nothing was judged.
     """
 
     t: float
@@ -328,6 +331,7 @@ class DyadState:
     variant: str
     p: tuple[float, float, float]
     evidence: Mapping[str, float] = field(default_factory=dict)
+    rival: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -134,7 +134,7 @@ class Channel:
         """Voicing of finished hops and whether they are voiced."""
         maybe = np.flatnonzero(confidence >= pitch.UNVOICED)
         repeats = np.zeros(len(f0))
-        repeats[maybe] = pitch.periodicity(self._around(maybe, 2 * pitch.REACH), f0[maybe])
+        repeats[maybe] = pitch.periodicity(self._sound, maybe * HOP + BEFORE, f0[maybe])
         voicing = pitch.voicing(confidence, repeats)
         on, off = self._settings.voicing, self._settings.voicing_off
         voiced, self._voiced = pitch.voiced(voicing, on=on, off=off, state=self._voiced)

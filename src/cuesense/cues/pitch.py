@@ -27,7 +27,7 @@ _LOW_PASS: Final = np.hanning(26)[1:-1] / np.hanning(26).sum()  # -6 dB at 1.3 k
 _SHORTEST: Final = 8  # samples of a period; no voice is higher than 2 kHz
 
 
-def periodicity(frames: F32 | F64, f0_hz: F64) -> F64:
+def periodicity(sound: F32 | F64, centres: npt.NDArray[np.intp], f0_hz: F64) -> F64:
     """Measure how well the sound around each hop repeats itself after one period.
 
     The greatest normalised cross-correlation, over lags within `SEARCH` of the period, of one
@@ -36,8 +36,10 @@ def periodicity(frames: F32 | F64, f0_hz: F64) -> F64:
 
     Parameters
     ----------
-    frames : (n, 2 * REACH) array
-        Sound at `RATE`, each frame's hop centred on sample `REACH`.
+    sound : (m,) array
+        At `RATE`.
+    centres : (n,) array
+        Samples that the hops are centred on, `REACH` or more from both ends of the sound.
     f0_hz : (n,) array
         F0 to be confirmed, Hz, at least 47.
 
@@ -49,49 +51,51 @@ def periodicity(frames: F32 | F64, f0_hz: F64) -> F64:
     Examples
     --------
     >>> t = np.arange(-REACH, REACH) / RATE
-    >>> periodicity(np.sin(2 * np.pi * 150 * t)[None], np.array([150.0])).round(3).tolist()
+    >>> sound = np.sin(2 * np.pi * 150 * t)
+    >>> periodicity(sound, np.array([REACH]), np.array([150.0])).round(3).tolist()
     [1.0]
     """
-    found = np.zeros(len(f0_hz))
-    low = _low_passed(frames)
+    if not len(centres):
+        return np.zeros(0)
+    start = int(centres.min()) - REACH
+    near = np.asarray(sound[start : int(centres.max()) + REACH], np.float64)
+    low = np.convolve(near, _LOW_PASS, "valid")
+    centre = (centres - start - len(_LOW_PASS) // 2)[:, None]
+
+    period = np.maximum(_SHORTEST, np.rint(RATE / f0_hz).astype(np.intp))[:, None]
+    spread = (SEARCH * period).astype(np.intp) + 1
+    away = np.arange(-spread.max(), spread.max() + 1)
+    looked_at = np.abs(away) <= spread
+    lags = period + np.where(looked_at, away, 0)
+    first = centre - (period + lags) // 2  # where the two periods start, for each hop and lag
+    second = first + lags
+
+    longest = int(period.max())
+    windows = _windows(np.concatenate([low, np.zeros(longest)]), longest)
+    one = windows[first] * (np.arange(longest) < period)[:, None]
+    covariance = np.einsum("ijk,ijk->ij", one, windows[second])
     sums, powers = _running_sum(low), _running_sum(low * low)
-    for i, f0 in enumerate(f0_hz.tolist()):
-        period = max(_SHORTEST, round(RATE / f0))
-        spread = int(SEARCH * period) + 1
-        lags = np.arange(period - spread, period + spread + 1)
-        before = low.shape[1] // 2 - (period + lags) // 2
-        starts = np.stack([before, before + lags])  # of the two periods, for each lag
-        covariance = np.einsum("ij,ij->i", *_windows(low[i], period)[starts])
-        total = sums[i][starts + period] - sums[i][starts]
-        power = powers[i][starts + period] - powers[i][starts] - total**2 / period
-        covariance -= total[0] * total[1] / period
-        # The least power is that of a 16-bit sound's last bit.
-        least = (period * 1e-9) ** 2
-        alike = covariance / np.sqrt(np.maximum(power[0] * power[1], 0.0) + least)
-        found[i] = min(1.0, max(0.0, float(alike.max())))
-    return found
+    totals = [sums[at + period] - sums[at] for at in (first, second)]
+    covariance -= totals[0] * totals[1] / period
+    one_power, other_power = (
+        powers[at + period] - powers[at] - total**2 / period
+        for at, total in zip((first, second), totals, strict=True)
+    )
+    # The least power is that of a 16-bit sound's last bit.
+    least = (period * 1e-9) ** 2
+    alike = covariance / np.sqrt(np.maximum(one_power * other_power, 0.0) + least)
+    return np.asarray(np.where(looked_at, alike, 0.0).max(axis=1).clip(0.0, 1.0))
 
 
-def _low_passed(frames: F32 | F64) -> F64:
-    """Return what of each frame does not lean on its neighbours, (n, 2 REACH + 1 - taps)."""
-    sound = np.asarray(frames, np.float64)
-    if not len(sound):
-        return np.zeros((0, 0))
-    smooth = np.convolve(sound.ravel(), _LOW_PASS)[: sound.size].reshape(sound.shape)
-    return np.ascontiguousarray(smooth[:, len(_LOW_PASS) - 1 :])
+def _running_sum(x: F64) -> F64:
+    """Return the sums of the first 0, 1, 2 … values."""
+    return np.concatenate([[0.0], np.cumsum(x)])
 
 
-def _running_sum(rows: F64) -> F64:
-    """Return the sums of the first 0, 1, 2 … values of each row."""
-    total = np.zeros((len(rows), rows.shape[1] + 1))
-    np.cumsum(rows, axis=1, out=total[:, 1:])
-    return total
-
-
-def _windows(row: F64, length: int) -> F64:
-    """Return all stretches of a row, (len(row) - length + 1, length), without a copy."""
-    shape = len(row) - length + 1, length
-    return np.ndarray(shape, row.dtype, row, strides=(row.itemsize, row.itemsize))
+def _windows(x: F64, length: int) -> F64:
+    """Return all stretches of `x`, (len(x) - length + 1, length), without a copy."""
+    shape = len(x) - length + 1, length
+    return np.ndarray(shape, x.dtype, x, strides=(x.itemsize, x.itemsize))
 
 
 def voicing(confidence: F64, periodicity: F64) -> F64:

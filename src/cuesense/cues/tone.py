@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cuesense.cues.prosody import HOP, RATE
-from cuesense.types import F64
+from cuesense.types import F32, F64
 
 WINDOW: Final = 4 * HOP
 """Samples of a frame (64 ms): four periods of a voice of 62 Hz."""
@@ -34,18 +34,21 @@ _FINER: Final = 2  # the autocorrelation is interpolated to so many points per s
 _LEAST: Final = 1e-12
 
 
-def spectra(frames: npt.ArrayLike) -> F64:
+def spectra(frames: npt.ArrayLike) -> F32:
     """Return the power spectra (n, BINS) of frames (n, WINDOW) of sound at `RATE`.
 
-    The mean of each frame is removed; digital silence gives zeros.
+    The mean of each frame is removed; digital silence gives zeros. Single precision is over 100 dB
+    finer than any voice, and the transforms take half the time.
     """
+    from scipy.fft import rfft
+
     samples = np.asarray(frames, dtype=np.float64)
-    centred = samples - samples.mean(axis=1, keepdims=True)
-    spectrum = np.fft.rfft(centred * _window()[0], _SIZE)
+    centred = (samples - samples.mean(axis=1, keepdims=True)).astype(np.float32)
+    spectrum = rfft(centred * _window()[0], _SIZE)
     return np.asarray(spectrum.real**2 + spectrum.imag**2)
 
 
-def harmonicity_db(power: F64, f0_hz: npt.ArrayLike) -> F64:
+def harmonicity_db(power: F32 | F64, f0_hz: npt.ArrayLike) -> F64:
     """Return the harmonics-to-noise ratio of voiced frames, in dB.
 
     ``10 log10(r / (1 - r))``, with r the highest value near the period of the frame's
@@ -65,19 +68,23 @@ def harmonicity_db(power: F64, f0_hz: npt.ArrayLike) -> F64:
     (n,) array
         Within ± `HNR_LIMIT_DB`; NaN in digital silence.
     """
+    from scipy.fft import irfft
+
     f0 = np.asarray(f0_hz, dtype=np.float64)
     own = _window()[1]
-    correlation = np.fft.irfft(power, _FINER * _SIZE)[:, : len(own)]
+    near = _FINER * RATE / f0
+    reach = min(len(own), _reach(near))
+    correlation = irfft(power, _FINER * _SIZE)[:, :reach]
     whole = correlation[:, :1]
     with np.errstate(invalid="ignore", divide="ignore"):
-        r = np.where(whole > _LEAST, correlation / whole / own, np.nan)
-    height = _peak(r, _FINER * RATE / f0)[1]
+        r = np.where(whole > _LEAST, correlation / whole / own[:reach], np.nan)
+    height = _peak(r, near)[1]
     limit = 10 ** (HNR_LIMIT_DB / 10)
     r_max = np.clip(height, 1 / (1 + limit), limit / (1 + limit))
     return np.asarray(10 * np.log10(r_max / (1 - r_max)))
 
 
-def cepstral_peak_db(power: F64, f0_hz: npt.ArrayLike) -> F64:
+def cepstral_peak_db(power: F32 | F64, f0_hz: npt.ArrayLike) -> F64:
     """Return the cepstral peak prominence of voiced frames, in dB.
 
     The height of the power cepstrum's peak near the period above the straight line through the
@@ -97,25 +104,33 @@ def cepstral_peak_db(power: F64, f0_hz: npt.ArrayLike) -> F64:
     (n,) array
         NaN in digital silence.
     """
+    from scipy.fft import irfft
+
     f0 = np.asarray(f0_hz, dtype=np.float64)
     bins = round(CEPSTRUM_HZ * _SIZE / RATE)
     decibel = 10 * np.log10(np.maximum(power[:, : bins + 1], _LEAST))
     # Per quefrency of 1 / (2 CEPSTRUM_HZ); the square is the power cepstrum.
-    cepstrum = np.fft.irfft(decibel, 2 * bins)
+    cepstrum = irfft(decibel, 2 * bins)
     first, last = (round(q * 2 * CEPSTRUM_HZ) for q in QUEFRENCY_S)
     height = 10 * np.log10(np.maximum(np.square(cepstrum[:, : last + 1]), _LEAST))
-    at, peak = _peak(height, 2 * CEPSTRUM_HZ / f0)
+    near = 2 * CEPSTRUM_HZ / f0
+    at, peak = _peak(height[:, : _reach(near)], near)
     mean, slope, centre = _trend(height, first)
     silent = ~np.any(power, axis=1)
     return np.where(silent, np.nan, peak - (mean + slope * (at - centre)))
 
 
 @cache
-def _window() -> tuple[F64, F64]:
+def _window() -> tuple[F32, F64]:
     """Return the window (WINDOW,) and its autocorrelation up to the longest lag looked at."""
     window = np.hanning(WINDOW + 1)[:-1]
     own = np.fft.irfft(np.abs(np.fft.rfft(window, _SIZE)) ** 2, _FINER * _SIZE)
-    return window, own[: _FINER * WINDOW // 2] / own[0]
+    return window.astype(np.float32), own[: _FINER * WINDOW // 2] / own[0]
+
+
+def _reach(near: F64) -> int:
+    """Return how many points of a row `_peak` needs."""
+    return int((1.0 + SEARCH) * near.max(initial=0.0)) + 3
 
 
 def _peak(rows: F64, near: F64) -> tuple[F64, F64]:

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cuesense import config
-from cuesense.cues.channel import N_MEASURES, N_VALUES, Channel
+from cuesense.cues.channel import N_MEASURES, Channel
 from cuesense.cues.prosody import HOP, RATE
 from cuesense.cues.tracker import Tracker
 from cuesense.errors import ParameterError
@@ -165,6 +165,9 @@ _Hops = tuple[list[float], F64, npt.NDArray[np.bool_]]
 """Times (n,), values (n, channels, N_VALUES) and which hops are damaged (n, channels)."""
 
 
+_NO_HOPS: Final[_Hops] = ([], np.zeros((0, 0, 0)), np.zeros((0, 0), np.bool_))
+
+
 class _Stretch:
     """Sound without a gap: resampled, cut into chunks, every channel analysed."""
 
@@ -190,7 +193,8 @@ class _Stretch:
         self._mark_times(len(samples), start)
         clean = self._mend(samples)
         self._seen += len(samples)
-        return self._label(self._whole_chunks(self._resampled(clean)))
+        parts = self._whole_chunks(self._resampled(clean))
+        return self._label(parts) if parts else _NO_HOPS
 
     def finish(self) -> _Hops:
         """Analyse what is left."""
@@ -245,7 +249,7 @@ class _Stretch:
 
     def _label(self, parts: list[F64]) -> _Hops:
         """Give hops their times; those with damaged samples lose their values."""
-        values = np.concatenate(parts) if parts else np.zeros((0, len(self._channels), N_VALUES))
+        values = np.concatenate(parts)
         n = len(values)
         damaged = np.zeros(values.shape[:2], dtype=np.bool_)
         for hop, channel in sorted(self._damaged):

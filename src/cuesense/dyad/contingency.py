@@ -19,6 +19,7 @@ session, with these people's slowness and habits.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -72,10 +73,19 @@ class Links:
 
 
 class Contingency:
-    """Stage: what is seen of both people in, `Links` out; one conversation or many at once."""
+    """Stage: what is seen of both people in, `Links` out; one conversation or many at once.
 
-    def __init__(self, rate_hz: float) -> None:
+    Parameters
+    ----------
+    rate_hz
+        of the samples.
+    late_s
+        s by which each wrong partner is late.
+    """
+
+    def __init__(self, rate_hz: float, late_s: Sequence[float] = LATE_S) -> None:
         self._rate = rate_hz
+        self._late_s = np.array(late_s, np.float64)
         self._memory = Memory(rate_hz)
         self._ticks = 0
 
@@ -91,15 +101,15 @@ class Contingency:
         memory.begin()
         partner = self._partner(seen)
         listener = self._listener(seen)
-        late = [memory.delay(partner, s) for s in LATE_S]
+        late = [memory.delay(partner, s) for s in self._late_s.tolist()]
         x = np.stack([partner, *late], axis=-2)
         z = self._z(x, listener[..., None, :])
         t = (self._ticks + 1.0 + np.arange(len(seen))) / self._rate
         self._ticks += len(seen)
         wrong = z[..., 1:, :]
         # A wrong partner counts once it has been there for as long as its delay, at least a minute.
-        there = t[:, None] >= 60.0 + np.array(LATE_S)
-        there = there.reshape(len(t), *([1] * (wrong.ndim - 3)), len(LATE_S), 1)
+        there = t[:, None] >= 60.0 + self._late_s
+        there = there.reshape(len(t), *([1] * (wrong.ndim - 3)), len(self._late_s), 1)
         return Links(z[..., 0, :], np.where(there, wrong, np.nan))
 
     def _partner(self, seen: F64) -> F64:

@@ -1,12 +1,14 @@
-"""Whether the listener mirrors, regulates or is disengaged: a causal Bayesian observation model.
+"""What may be said of the listener: a stance, and with a contingency a label.
 
+The stance (mirrors, regulates or is disengaged) is read by a causal Bayesian observation model.
 Each mode says how the listener's arousal and valence ``y`` follow the partner's ``x`` (own
 baseline = 0, in baseline SD), how often the listener nods and gives backchannels, and how much
 the listener looks at the partner. Mirroring goes along in kind and size; regulating answers, but
 calmer and warmer (Butler & Randall 2013: coupling that damps); disengaged does not answer.
 
-The label rests to a good part on the listener alone, so a share of "regulating" means little
-until `cuesense.dyad.null` has shown what a wrong partner would have given.
+The stance rests to a good part on the listener alone. So "mirroring" and "regulating" are said
+only where a contingency (`cuesense.dyad.response`) shows that it is about this partner, and
+`cuesense.dyad.null` tells what a wrong partner would have given.
 
 The maths is array functions: `features.extract` (causal smoothing, state in, state out), then
 `mode_log_likelihood`, `posterior` and `judge`. `Modes` calls them for one sample or many.
@@ -24,6 +26,7 @@ import numpy.typing as npt
 from cuesense import schema
 from cuesense.config import Dyad
 from cuesense.dyad.features import (
+    COLUMN,
     Carry,
     DyadSample,
     Features,
@@ -31,6 +34,7 @@ from cuesense.dyad.features import (
     to_array,
     to_evidence,
 )
+from cuesense.dyad.response import CLAIMS, LINKS, Response, Verdict, claims, rival
 from cuesense.types import F64, DyadState, Event
 
 __all__ = ["DyadSample", "Modes", "Verdicts", "judge", "mode_log_likelihood", "posterior"]
@@ -40,7 +44,9 @@ Codes = npt.NDArray[np.intp]
 CHANNELS: Final = ("arousal", "valence", "events", "gaze")
 VARIANTS: Final = ("", "sharing", "escalating")
 _FLAT: Final = 1e-9  # SD/s; a steady state's slope is 0 up to rounding
-MIRRORING, REGULATING, DISENGAGED, NO_DEMAND, INSUFFICIENT = range(len(schema.LABELS))
+MIRRORING, REGULATING, DISENGAGED, RESPONDING, CALM, MOVED, NO_DEMAND, INSUFFICIENT = range(
+    len(schema.LABELS)
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,7 +62,7 @@ class Verdicts:
     variant
         (n,) index into `VARIANTS`.
     p
-        (n, 3) posterior of the modes; NaN while the reason is other than a low posterior.
+        (n, 3) posterior of the modes; NaN while too little is known of either person.
     log_likelihood
         (n, 4, 3) from `mode_log_likelihood`.
     """
@@ -140,21 +146,31 @@ def reasons(config: Dyad) -> tuple[str, ...]:
         "no channel in common",
         f"partner within {config.demand:g} SD of baseline",
         f"no mode above {100 * config.min_p:g} %",
+        f"contingency under {100 * config.min_contingency:g} %",
     )
 
 
-def judge(features: Features, config: Dyad) -> Verdicts:
+def judge(features: Features, contingency: F64, config: Dyad) -> Verdicts:
     """Return labels, reasons, variants and posteriors for n samples.
 
-    A mode is named only after 10 s, with both people calibrated and covered, when the partner is
+    Something is said only after 10 s, with both people calibrated and covered, when the partner is
     away from their baseline (else no mode could be told from another: "no demand"), and when the
-    posterior is clear. "escalating" marks mirroring of growing distress, "sharing" mirroring or
-    regulating while both are pleased.
+    posterior is clear or a contingency holds; mirroring and regulating are said where both do.
+    "escalating" marks that both are activated while the partner's distress grows, "sharing" that
+    both are pleased.
+
+    Parameters
+    ----------
+    features
+        of n samples.
+    contingency
+        (n,) probability that the listener answers this partner.
+    config
+        constants.
     """
     log_likelihood = mode_log_likelihood(features, config)
     p = posterior(log_likelihood)
     common = np.isfinite(p[:, 0])
-    top = np.where(common, np.nan_to_num(p).argmax(axis=1), 0)
 
     demand = np.fmax(np.abs(features.partner[:, 0]), np.abs(features.partner[:, 1]))
     checks = [
@@ -164,12 +180,18 @@ def judge(features: Features, config: Dyad) -> Verdicts:
         features.coverage[:, 1] < config.min_coverage,
         ~common,
         demand < config.demand,
-        np.nan_to_num(p).max(axis=1) < config.min_p,
     ]
-    reason = np.select(checks, np.arange(1, len(checks) + 1), default=0)
-    calm, unclear = len(checks) - 1, len(checks)
-    known = (reason == 0) | (reason == calm) | (reason == unclear)
-    label = np.select([reason == 0, reason == calm], [top, NO_DEMAND], default=INSUFFICIENT)
+    lacks = np.select(checks, np.arange(1, len(checks) + 1), default=0)
+    calm, unclear, by_chance = len(checks), len(checks) + 1, len(checks) + 2
+    said = claims(np.nan_to_num(p), contingency, config.min_p, config.min_contingency)
+    told = np.select(
+        [(said == CALM) | (said == MOVED), said >= RESPONDING], [by_chance, unclear], default=0
+    )
+    reason = np.where(lacks > 0, lacks, told)
+    known = (lacks == 0) | (lacks == calm)
+    # What may be said comes in the labels' order; "unclear", the last of it, is too little.
+    said = np.where(said == len(CLAIMS) - 1, INSUFFICIENT, said)
+    label = np.select([lacks == 0, lacks == calm], [said, NO_DEMAND], default=INSUFFICIENT)
 
     rising = features.partner_slope > -_FLAT
     distress = (features.partner[:, 1] < -config.escalating) & rising
@@ -177,8 +199,10 @@ def judge(features: Features, config: Dyad) -> Verdicts:
         features.listener[:, 0] > config.escalating
     )
     pleased = (features.partner[:, 1] > config.sharing) & (features.listener[:, 1] > config.sharing)
+    with_partner = (label == MIRRORING) | (label == MOVED)
+    there = (label < NO_DEMAND) & (label != DISENGAGED)
     variant = np.select(
-        [(label == MIRRORING) & distress & aroused, (label <= REGULATING) & pleased],
+        [with_partner & distress & aroused, there & pleased],
         [VARIANTS.index("escalating"), VARIANTS.index("sharing")],
         default=0,
     )
@@ -192,12 +216,30 @@ def judge(features: Features, config: Dyad) -> Verdicts:
     )
 
 
+def stances(label: Codes, p: F64, config: Dyad) -> Codes:
+    """Return the clear stance at each sample, (n,): index into `schema.MODES`, -1 without one.
+
+    Parameters
+    ----------
+    label
+        (n,) index into `schema.LABELS`.
+    p
+        (n, 3) probabilities, NaN where there are none.
+    config
+        constants.
+    """
+    sure = np.nan_to_num(p)
+    clear = (label < NO_DEMAND) & (sure.max(axis=1, initial=0.0) >= config.min_p)
+    return np.where(clear, sure.argmax(axis=1), -1)
+
+
 class Modes:
     """Stage: samples of both people on the dyad's grid in, the listener's mode out."""
 
     def __init__(self, config: Dyad) -> None:
         self._config = config
         self._reasons = reasons(config)
+        self._response = Response(config.rate_hz)
         self._carry: Carry | None = None
 
     def push(self, sample: DyadSample) -> DyadState:
@@ -208,23 +250,57 @@ class Modes:
         """Return the states at these samples: the same as pushing them one by one."""
         if not samples:
             return []
-        features, self._carry = extract(to_array(samples), self._config, self._carry)
-        verdicts = judge(features, self._config)
-        evidence = to_evidence(features) | {
-            f"ev_{name}": column
-            for name, column in zip(CHANNELS, support(verdicts.log_likelihood).T, strict=True)
-        }
+        seen = to_array(samples)
+        features, self._carry = extract(seen, self._config, self._carry)
+        response = self._response.extend(seen)
+        verdicts = judge(features, response.contingency, self._config)
+        known = np.isfinite(verdicts.p[:, 0])
+        evidence = (
+            {
+                name: np.where(known, column, np.nan)
+                for name, column in contingency_columns(response).items()
+            }
+            | {
+                "responses": seen[:, COLUMN["listener_events"]],
+                "looks": seen[:, COLUMN["listener_gaze_on_partner"]],
+            }
+            | to_evidence(features)
+            | {
+                f"ev_{name}": column
+                for name, column in zip(CHANNELS, support(verdicts.log_likelihood).T, strict=True)
+            }
+        )
         return [
             DyadState(
                 t=float(features.t[i]),
                 label=schema.LABELS[verdicts.label[i]],
                 reason=self._reasons[verdicts.reason[i]],
                 variant=VARIANTS[verdicts.variant[i]],
+                rival=rival(verdicts.p[i], response, i) if known[i] else "",
                 p=(float(verdicts.p[i, 0]), float(verdicts.p[i, 1]), float(verdicts.p[i, 2])),
                 evidence={name: float(column[i]) for name, column in evidence.items()},
             )
             for i in range(len(samples))
         ]
+
+
+def contingency_columns(response: Verdict) -> dict[str, F64]:
+    """Return a contingency as columns of `schema.EVIDENCE`; a link is told over all its bands.
+
+    The weights of the bands were fitted together and share what they say.
+    """
+    links: dict[str, F64] = {}
+    for name, nats in zip(LINKS, response.evidence.T, strict=True):
+        column = "link_" + name.split(",")[0].replace(" ", "_")
+        links[column] = links.get(column, 0.0) + nats
+    there = np.flatnonzero(np.isfinite(response.chance).any(axis=1))
+    chance = np.full(len(response.chance), np.nan)
+    chance[there] = np.nanmedian(response.chance[there], axis=1)
+    return {
+        "contingency": response.contingency,
+        "contingency_by_chance": chance,
+        **links,
+    }
 
 
 def support(log_likelihood: F64) -> F64:

@@ -10,7 +10,7 @@ The weights are in ``models/response/response.json``; the recipe is ``benchmarks
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final
@@ -26,13 +26,7 @@ from cuesense.errors import ParameterError
 from cuesense.resources import resource
 from cuesense.types import F64
 
-CLAIMS: Final = (
-    *schema.MODES,
-    "responding",
-    "calm; not shown to be responding yet",
-    "moved; not shown to be responding yet",
-    "unclear",
-)
+CLAIMS: Final = (*schema.MODES, schema.RESPONDING, schema.CALM, schema.MOVED, "unclear")
 """What may be said."""
 MIRRORING, REGULATING, DISENGAGED, RESPONDING, CALM, MOVED, UNCLEAR = range(len(CLAIMS))
 
@@ -119,7 +113,9 @@ class Verdict:
     claim: np.ndarray[Any, np.dtype[np.intp]]
 
 
-def claims(stance: F64, contingency: F64) -> np.ndarray[Any, np.dtype[np.intp]]:
+def claims(
+    stance: F64, contingency: F64, clear_from: float = CLEAR, about_from: float = CLEAR
+) -> np.ndarray[Any, np.dtype[np.intp]]:
     """Return what may be said: (n, ...) indices into `CLAIMS`.
 
     Parameters
@@ -128,9 +124,11 @@ def claims(stance: F64, contingency: F64) -> np.ndarray[Any, np.dtype[np.intp]]:
         (n, ..., 3) probabilities.
     contingency
         (n, ...) probabilities.
+    clear_from
+        probability from which a stance holds; `about_from` likewise a contingency.
     """
-    top, clear = stance.argmax(axis=-1), stance.max(axis=-1) >= CLEAR
-    about = contingency >= CLEAR
+    top, clear = stance.argmax(axis=-1), stance.max(axis=-1) >= clear_from
+    about = contingency >= about_from
     said: np.ndarray[Any, np.dtype[np.intp]] = np.select(
         [
             clear & (top == DISENGAGED),
@@ -143,6 +141,24 @@ def claims(stance: F64, contingency: F64) -> np.ndarray[Any, np.dtype[np.intp]]:
         default=UNCLEAR,
     )
     return said
+
+
+def answers(z: F64, elapsed_s: F64, fitted: Weights) -> tuple[F64, F64]:
+    """Return the probability of a contingency (n, ...), and what each link adds (n, ..., `LINKS`).
+
+    Parameters
+    ----------
+    z
+        (n, ..., `LINKS`) from `Contingency`.
+    elapsed_s
+        (n,) s since the conversation began.
+    fitted
+        weights.
+    """
+    minutes = MEMORY_S * -np.expm1(-elapsed_s / MEMORY_S) / 60.0
+    minutes = minutes.reshape(len(z), *([1] * (z.ndim - 2)))
+    evidence = z * fitted.links * np.sqrt(minutes / 5.0)[..., None]
+    return _probability(evidence.sum(axis=-1) + fitted.bias + fitted.per_min * minutes), evidence
 
 
 class Response:
@@ -168,15 +184,10 @@ class Response:
         """Return the verdicts on (n, ..., fields of `DyadSample`), the next n ticks."""
         w = self._weights
         links = self._contingency.extend(seen)
-        t = (self._ticks + 1.0 + np.arange(len(seen))) / self._rate
+        t = np.arange(self._ticks + 1.0, self._ticks + len(seen) + 1.0) / self._rate
         self._ticks += len(seen)
-        minutes = MEMORY_S * -np.expm1(-t / MEMORY_S) / 60.0
-        minutes = minutes.reshape(len(t), *([1] * (seen.ndim - 2)))
-        root = np.sqrt(minutes / 5.0)
-        evidence = links.z * w.links * root[..., None]
-        offset = w.bias + w.per_min * minutes
-        contingency = _probability(evidence.sum(axis=-1) + offset)
-        chance = _probability((links.wrong @ w.links) * root[..., None] + offset[..., None])
+        contingency, evidence = answers(links.z, t, w)
+        chance, _ = answers(links.wrong, t, w)
         stance = self._stances(self._stance.extend(seen))
         return Verdict(stance, contingency, chance, evidence, claims(stance, contingency))
 
@@ -196,10 +207,19 @@ def _probability(log_odds: F64) -> F64:
     return p
 
 
-def rival(verdict: Verdict, tick: int) -> str:
-    """Return the strongest competing explanation at a tick of one conversation, in words."""
-    contingency, stance = float(verdict.contingency[tick]), verdict.stance[tick]
-    chance = verdict.chance[tick]
+def rival(stance: F64, verdict: Verdict, tick: int) -> str:
+    """Return the strongest competing explanation at a tick of one conversation, in words.
+
+    Parameters
+    ----------
+    stance
+        (3,) probabilities.
+    verdict
+        of the conversation so far.
+    tick
+        which.
+    """
+    contingency, chance = float(verdict.contingency[tick]), verdict.chance[tick]
     chance = chance[np.isfinite(chance)]
     if contingency < CLEAR:
         if len(chance) and float(np.mean(chance >= contingency)) >= 0.2:
@@ -210,19 +230,6 @@ def rival(verdict: Verdict, tick: int) -> str:
     return f"{schema.MODES[order[-2]]} ({stance[order[-2]]:.0%})"
 
 
-def grounds(verdict: Verdict, tick: int, most: int = 3) -> Mapping[str, float]:
-    """Return the links that weigh most at a tick of one conversation, in nats.
-
-    A link is told over both bands: their weights were fitted together and share what they say.
-    """
-    total: dict[str, float] = {}
-    for link, nats in zip(LINKS, verdict.evidence[tick], strict=True):
-        name = link.split(",")[0]
-        total[name] = total.get(name, 0.0) + float(nats)
-    order = sorted(total, key=lambda name: -abs(total[name]))
-    return {name: total[name] for name in order[:most]}
-
-
 __all__ = [
     "CLAIMS",
     "LATE_S",
@@ -231,7 +238,6 @@ __all__ = [
     "Verdict",
     "Weights",
     "claims",
-    "grounds",
     "rival",
     "weights",
 ]

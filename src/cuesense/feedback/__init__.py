@@ -65,7 +65,7 @@ class Feedback:
         return [
             rule
             for rule in self._rules
-            if dyad.label in rule.labels
+            if schema.short(dyad.label) in rule.labels
             and dyad.variant in rule.variants
             and all(c.holds(self._evidence.value(c, listener)) for c in rule.when)
         ]
@@ -78,9 +78,9 @@ class Feedback:
         covered = all(
             known.get(f"coverage_{who}", 0.0) >= s.min_coverage for who in ("partner", "listener")
         )
-        if dyad.label == schema.NO_DEMAND:  # it rests on the partner's state, not on a posterior
+        if dyad.label in (schema.NO_DEMAND, schema.RESPONDING):  # these rest on no clear stance
             return covered
-        return covered and dyad.p[schema.MODES.index(dyad.label)] >= s.min_p
+        return covered and max(dyad.p) >= s.min_p
 
     def _due(self, t: float, holding: Sequence[Rule]) -> Rule | None:
         """Return the rule whose sentence may begin now."""

@@ -25,7 +25,7 @@ KINDS: Final = (
 )
 """The listener's next moves. A cool-down holds for a kind, whichever rule brought it up."""
 
-LABELS: Final = tuple(label for label in schema.LABELS if label != schema.INSUFFICIENT)
+LABELS: Final = tuple(schema.short(n) for n in schema.LABELS if n != schema.INSUFFICIENT)
 """What a rule may rest on: where the label is "insufficient" nothing is said."""
 
 _SHAPE: Final = (

@@ -13,8 +13,18 @@ from typing import Any, Final
 
 import numpy as np
 
-from cuesense.schema import MODES
-from cuesense.types import PEOPLE, Advice, FaceCue, Moment, Person, PersonState, Role, VoiceCue
+from cuesense import schema
+from cuesense.types import (
+    PEOPLE,
+    Advice,
+    DyadState,
+    FaceCue,
+    Moment,
+    Person,
+    PersonState,
+    Role,
+    VoiceCue,
+)
 
 PERSON_COLUMNS: Final = (
     "arousal",
@@ -26,6 +36,8 @@ PERSON_COLUMNS: Final = (
     "gaze_on_partner",
     "motion_energy",
 )
+POINTED: Final = (*schema.MODES, schema.RESPONDING, schema.CALM, schema.MOVED)
+"""Labels at which the needle points somewhere."""
 REASONS: Final = ("face_reason", "voice_reason", "state_reason")
 
 FACE_OVAL: Final = (
@@ -34,6 +46,9 @@ FACE_OVAL: Final = (
     *(172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109),
 )
 """Landmarks round the face, in order."""
+
+LEAST_NATS: Final = 0.3
+"""Log evidence from which something is worth a mention: odds of 4 to 3."""
 
 PICTURE: Final = 1
 """First byte of a binary message that holds a picture."""
@@ -155,13 +170,24 @@ def state(moment: Moment, tally: Tally, **more: Any) -> dict[str, Any]:
         "reason": dyad.reason,
         "variant": dyad.variant,
         "p": [round(p, 3) for p in dyad.p] if known else None,
-        "needle": round(dyad.p[1] - dyad.p[0], 3) if dyad.label in MODES else None,
+        "needle": round(dyad.p[1] - dyad.p[0], 3) if dyad.label in POINTED else None,
+        "contingency": number(dyad.evidence.get("contingency", math.nan)),
+        "by_chance": number(dyad.evidence.get("contingency_by_chance", math.nan)),
+        "rests_on": _rests_on(dyad),
+        "rival": dyad.rival,
         "people": {p.person: _person(p) for p in moment.people},
         "turn_share": tally.share(listener) if listener else None,
         "nods": tally.count(listener, "nod") if listener else 0,
         "backchannels": tally.count(listener, "backchannel") if listener else 0,
         **more,
     }
+
+
+def _rests_on(dyad: DyadState, most: int = 2) -> list[str]:
+    """Return what speaks most for a contingency, strongest first, in words."""
+    found = {name: dyad.evidence.get(name, math.nan) for name in schema.LINKS}
+    order = sorted((name for name in found if found[name] > LEAST_NATS), key=lambda n: -found[n])
+    return [schema.LINKS[name] for name in order[:most]]
 
 
 def trace(moment: Moment) -> dict[str, Any]:

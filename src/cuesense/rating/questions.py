@@ -12,7 +12,6 @@ from typing import Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from cuesense.dyad.response import CLEAR
 from cuesense.schema import MODES
 from cuesense.types import F64
 
@@ -60,22 +59,24 @@ def stances(p: F64, least: float) -> Said:
     return said
 
 
-def responses(contingency: F64) -> Said:
+def responses(contingency: F64, least: float) -> Said:
     """Return the tool's answers to `RESPONDS`, tick by tick.
 
     Parameters
     ----------
     contingency
         (n,), probability that the listener answers this partner; NaN where it has none.
+    least
+        the probability from which it says so.
 
     Returns
     -------
-        (n,), "yes" from `dyad.response.CLEAR` on, else "no", which is the tool's *not shown*: it
-        never claims that somebody does not respond. "cannot tell" where there is no probability.
+        (n,), "yes" from `least` on, else "no", which is the tool's *not shown*: it never claims
+        that somebody does not respond. "cannot tell" where there is no probability.
     """
     yes, no = RESPONDS.answers.index(YES), RESPONDS.answers.index(NO)
     said: Said = np.select(
-        [contingency >= CLEAR, np.isfinite(contingency)], [yes, no], RESPONDS.decided
+        [contingency >= least, np.isfinite(contingency)], [yes, no], RESPONDS.decided
     )
     return said
 

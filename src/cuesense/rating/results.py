@@ -18,8 +18,6 @@ from cuesense.session import Session
 from cuesense.types import F64
 
 TOOL: Final = "tool"
-CONTINGENCY: Final = "contingency"
-"""The column of the state table that holds the tool's answer to `RESPONDS`."""
 LEAST_UNITS: Final = 10
 """Fewer units that both decided are no basis for κ: with them even full agreement would fit people
 who disagree about a quarter of all bouts (the rule of three: 3 / 10)."""
@@ -106,28 +104,11 @@ class Part:
         raters with each other, then each with the tool.
     alpha
         Krippendorff's over all raters (people only, "cannot tell" as missing); NaN with two.
-    without_tool, sessions
-        in how many sessions, of how many, the tool has no answer: older versions did not say it.
     """
 
     question: Question
     pairs: tuple[Pair, ...]
     alpha: float
-    without_tool: int
-    sessions: int
-
-    @property
-    def note(self) -> str:
-        """What is missing of the tool; empty if nothing is."""
-        if not self.without_tool:
-            return ""
-        which = "this session's version" if self.sessions == 1 else "the version of"
-        if self.sessions > 1:
-            which += f" {self.without_tool} of {self.sessions} sessions"
-        return (
-            f"The tool's answer is not available in {which} (no column {CONTINGENCY!r}): analyse "
-            "the recording again into a new folder, and copy 'ratings' there."
-        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -194,16 +175,13 @@ def study(sessions: Sequence[Session]) -> Study:
 
 
 def part(question: Question, names: Sequence[str], sheets: Sequence[Sheet]) -> Part:
-    """Compare raters, and the tool where it has answers, on one question."""
-    without = sum(TOOL not in sheet for sheet in sheets)
+    """Compare raters, and each with the tool, on one question."""
     people = itertools.combinations(names, 2)
-    with_tool = [(name, TOOL) for name in names] if without < len(sheets) else []
+    with_tool = ((name, TOOL) for name in names)
     return Part(
         question,
         tuple(compare(a, b, sheets, question) for a, b in itertools.chain(people, with_tool)),
         alpha=_alpha(names, sheets, question) if len(names) > 2 else float("nan"),
-        without_tool=without,
-        sessions=len(sheets),
     )
 
 
@@ -249,27 +227,23 @@ def _rated(session: Session) -> tuple[Session, Plan, dict[str, Codes]] | None:
 
 
 def _sheet(question: Question, session: Session, plan: Plan, by_name: dict[str, Codes]) -> Sheet:
-    sheet = {name: as_numbers(codes, question, len(plan.units)) for name, codes in by_name.items()}
-    tool = said_by_tool(question, session, plan)
-    return sheet if tool is None else {**sheet, TOOL: tool}
+    people = {name: as_numbers(codes, question, len(plan.units)) for name, codes in by_name.items()}
+    return {**people, TOOL: said_by_tool(question, session, plan)}
 
 
-def said_by_tool(question: Question, session: Session, plan: Plan) -> Said | None:
-    """Return the tool's answer for each unit; None if the session's version did not say it."""
+def said_by_tool(question: Question, session: Session, plan: Plan) -> Said:
+    """Return the tool's answer for each unit, by the bounds of the session's own settings."""
+    bounds = session.meta["config"]["dyad"]
+    stances = [f"p_{mode}" for mode in MODES]
+    table = session.state.to_arrow(["t", *stances, "contingency"])
     if question is STANCE:
-        names = [f"p_{mode}" for mode in MODES]
+        p = np.stack([table.column(name).to_numpy() for name in stances], axis=1)
+        ticks = questions.stances(p, float(bounds["min_p"]))
     else:
         assert question is RESPONDS
-        names = [CONTINGENCY]
-    if not set(names) <= set(session.state.columns):
-        return None
-    table = session.state.to_arrow(["t", *names])
-    t, *values = (table.column(name).to_numpy() for name in ("t", *names))
-    if question is STANCE:
-        least = float(session.meta["config"]["dyad"]["min_p"])
-        ticks = questions.stances(np.stack(values, axis=1), least)
-    else:
-        ticks = questions.responses(values[0])
+        contingency = table.column("contingency").to_numpy()
+        ticks = questions.responses(contingency, float(bounds["min_contingency"]))
+    t = table.column("t").to_numpy()
     bouts = [units.within(t, unit) for unit in plan.units]
     return questions.most_frequent(ticks, bouts, question)
 

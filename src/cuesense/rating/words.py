@@ -38,8 +38,6 @@ def show(found: Study, console: Console) -> None:
         console.print(_overview(part))
         if not math.isnan(part.alpha):
             say(f"Krippendorff's alpha over all {len(found.coded)} raters: {_number(part.alpha)}")
-        if part.note:
-            say(part.note)
         for pair in part.pairs:
             say(f"\n{pair.first} and {_named(pair.second)}", "bold")
             say(pair.sentence)
@@ -107,7 +105,6 @@ def as_json(found: Study) -> dict[str, Any]:
             part.question.name: {
                 "answers": list(part.question.answers),
                 "alpha": _or_none(part.alpha),
-                "note": part.note,
                 "pairs": [_pair(pair, part.question) for pair in part.pairs],
             }
             for part in found.parts

@@ -34,7 +34,6 @@ __all__ = ["COLUMNS", "ReportInput", "render"]
 VOICE: Final = {"f0_hz": 20.0, "loudness_db": 10.0, "syllable_rate": 2.0}
 """Columns of the voice strips, and the least range of their axes."""
 UNITS: Final = {"f0_hz": "Hz", "loudness_db": "dB", "syllable_rate": "syll/s"}
-MODES: Final = (*schema.MODES, schema.NO_DEMAND, schema.INSUFFICIENT)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -88,7 +87,7 @@ def render(session: ReportInput) -> str:
         duration=round(found.duration_s, 1),
         learned=learned,
         people=[{"id": t.person, "label": _label(t, cast)} for t in found.present],
-        modes=[{"id": m.replace(" ", "-"), "label": m} for m in MODES],
+        modes=[{"id": schema.short(m).replace(" ", "-"), "label": m} for m in schema.LABELS],
         sections=reading.sections(found, meta.get("summary") or {}, cast, meta.get("live")),
         coverage={"sentences": reading.coverage(found, meta, cast)},
         tracks=charts(found),
@@ -190,6 +189,8 @@ def _data(found: Digest, learned: list[tuple[float, float]], cast: reading.Cast)
             mode: {"step": 0.01, "v": pack(found.posterior[:, i], 0.01)}
             for i, mode in enumerate(schema.MODES)
         },
+        "stances": schema.STANCES,
+        "contingency": {"step": 0.01, "v": pack(found.contingency, 0.01)},
         "families": ["face", "voice"] if found.views else ["voice"],
         "ranges": {t.person: {c: _axis(t, c) for c in VOICE} for t in found.present},
         "units": UNITS,

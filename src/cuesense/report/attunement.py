@@ -1,7 +1,8 @@
 """The sentences on attunement: the label's shares, what they are worth, settling, synchrony.
 
-Shares alone are never put forward as evidence: each stands beside what a wrong partner would have
-given, and says whether it beats that.
+What the listener did and whether it was about this partner are two claims, made one after the
+other. Shares alone are never put forward as evidence: each stands beside what a wrong partner would
+have given, and says whether it beats that.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from cuesense import schema
-from cuesense.report import words
+from cuesense.report import facts, words
 from cuesense.report.sentences import Sentence, quiet
 from cuesense.report.words import (
     At,
@@ -31,7 +32,7 @@ CHANCE: Final = 0.05
 def response(
     shares: Mapping[str, float], why: str, listener: Who, partner: Who, longest: Sequence[At]
 ) -> list[Sentence]:
-    """How much of the time could be named, and what it looked like.
+    """How much of the time could be named, what it looked like, and when it answered the partner.
 
     Parameters
     ----------
@@ -44,9 +45,10 @@ def response(
     partner
         who shares.
     longest
-        longest stretches of mirroring and regulating, with their names as notes.
+        longest stretches of each stance, with their names as notes.
     """
-    named = sum(shares.get(mode, 0.0) for mode in schema.MODES)
+    found = facts.stances(shares)
+    named = sum(found.values())
     because = f" Mostly: {words.dyad_reason(why)}." if why else ""
     if named < 0.005:
         return [
@@ -57,7 +59,7 @@ def response(
         ]
     calm = shares.get(schema.NO_DEMAND, 0.0)
     rest = shares.get(schema.INSUFFICIENT, 0.0)
-    first = f"How {listener.subject} responded could be named for {percent(named)} of the time."
+    first = f"What {listener.subject} did could be named for {percent(named)} of the time."
     if calm >= 0.005:
         first += (
             f" For {percent(calm)}, {partner.subject} {partner.was} near their usual, so there was "
@@ -66,12 +68,35 @@ def response(
     if rest >= 0.005:
         first += f" For {percent(rest)} there was not enough to say."
     parts = [
-        f"{mode} for {percent(shares[mode] / named)}"
-        for mode in schema.MODES
-        if shares.get(mode, 0.0) / named >= 0.005
+        f"{mode} for {percent(share / named)}"
+        for mode, share in found.items()
+        if share / named >= 0.005
     ]
     second = f"In the named time it looked like {listed(parts)}."
-    return [Sentence(first), Sentence(second, tuple(longest))]
+    return [Sentence(first), Sentence(second, tuple(longest)), _about(shares, listener, partner)]
+
+
+def _about(shares: Mapping[str, float], listener: Who, partner: Who) -> Sentence:
+    """Return whether it was about this partner: the second of the two claims."""
+    answered = {n: shares.get(n, 0.0) for n in (*schema.MODES[:2], schema.RESPONDING)}
+    total = sum(answered.values())
+    if total < 0.005:
+        return quiet(
+            f"That {listener.subject} answered {partner.subject} in particular, and {listener.was} "
+            "not just so by nature, was not shown: it takes minutes in which one follows the other "
+            "again and again. It is not shown to be otherwise either."
+        )
+    parts = [
+        f"{name if name != schema.RESPONDING else 'in no one manner'} for {percent(share)}"
+        for name, share in answered.items()
+        if share >= 0.005
+    ]
+    said = f"For {percent(total)} of the time it was shown that {listener.subject} answered "
+    said += f"{partner.subject}: {listed(parts)}."
+    rest = shares.get(schema.CALM, 0.0) + shares.get(schema.MOVED, 0.0)
+    if rest >= 0.005:
+        said += f" For {percent(rest)} a manner was clear, but not shown to be responding yet."
+    return Sentence(said)
 
 
 def wrong_partner(
@@ -111,7 +136,8 @@ def wrong_partner(
                 "only, not as evidence of attunement."
             )
         ]
-    said = [
+    said = _contingency((null or {}).get("contingency") or {}, listener, partner)
+    said += [
         _against(mode, labelled[mode], listener, partner, longest.get(mode, ()))
         for mode in ("regulating", "mirroring")
         if mode in labelled and number(labelled[mode].get("true")) > 0
@@ -127,6 +153,23 @@ def wrong_partner(
             )
         )
     return said
+
+
+def _contingency(found: Mapping[str, Any], listener: Who, partner: Who) -> list[Sentence]:
+    """Return how likely it is that this partner is answered, beside wrong ones."""
+    true, median, low, high, p = (
+        number(found.get(k)) for k in ("true", "median", "low", "high", "p")
+    )
+    if not math.isfinite(p):
+        return []
+    numbers = (
+        f"On average over the recording, {listener.subject} answered {partner.subject} with a "
+        f"probability of {percent(true)}; with a wrong partner it would be {percent(median)} "
+        f"({percent(low)} to {percent(high)}, {probability(p)})."
+    )
+    if p <= CHANCE:
+        return [Sentence(f"{numbers} That is more than chance gives.")]
+    return [Sentence(f"{numbers} So chance alone may have made it look like an answer.")]
 
 
 def _against(

@@ -103,6 +103,8 @@ class Digest:
         runs of "sharing" and "escalating".
     posterior
         (n, 3) means of `schema.MODES` per bin.
+    contingency
+        (n,) mean per bin of the probability that the listener answers.
     events
         by kind, ordered by time.
     views
@@ -116,6 +118,7 @@ class Digest:
     reasons: list[Run]
     variants: list[Run]
     posterior: F64
+    contingency: F64
     events: Mapping[str, list[Span]]
     views: int
 
@@ -170,6 +173,7 @@ def digest(
         reasons=[r for r in runs(t_state, words["reason"], tick) if r.value],
         variants=[r for r in runs(t_state, words["variant"], tick) if r.value],
         posterior=np.stack(posterior, axis=1),
+        contingency=bin_means(t_state, _numbers(state, "contingency"), width, n_bins),
         events={kind: [s for s in spans if s.kind == kind] for kind in schema.EVENTS},
         views=int(meta["source"].get("views", 1)),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -155,6 +155,26 @@ def shares(digest: Digest) -> dict[str, float]:
         label: sum(r.length for r in digest.labels if r.value == label) / total
         for label in schema.LABELS
     }
+
+
+def stances(shares: Mapping[str, float]) -> dict[str, float]:
+    """Return the share of the time that each clear stance has, whoever it is about."""
+    found = dict.fromkeys(schema.MODES, 0.0)
+    for label, stance in schema.STANCES.items():
+        found[stance] += shares.get(label, 0.0)
+    return found
+
+
+def stance_runs(digest: Digest) -> list[Run]:
+    """Return the runs of one clear stance, whoever it is about."""
+    joined: list[Run] = []
+    for run in digest.labels:
+        stance = schema.STANCES.get(run.value, "")
+        if joined and joined[-1].value == stance and joined[-1].end == run.start:
+            joined[-1] = joined[-1]._replace(end=run.end)
+        else:
+            joined.append(run._replace(value=stance))
+    return [run for run in joined if run.value]
 
 
 def longest(found: Sequence[Run], value: str, most: int = 1, least_s: float = 2.0) -> list[At]:

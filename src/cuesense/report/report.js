@@ -18,6 +18,7 @@
   }));
   const posterior = Object.fromEntries(
     Object.entries(data.posterior).map(([k, s]) => [k, decode(s)]));
+  const contingency = decode(data.contingency);
 
   /** Means of `values` over at most `columns` columns of the window: [{t, y}], y NaN in gaps. */
   function resample(values, columns) {
@@ -129,7 +130,8 @@
 
   // ---- tracks ---------------------------------------------------------------------------
 
-  const slug = (label) => label.replace(" ", "-");
+  const short = (label) => label.split(";")[0];
+  const slug = (label) => short(label).replace(" ", "-");
   const draw = {
     mode(svg) {
       clear(svg, 26);
@@ -137,7 +139,7 @@
         const box = block(svg, start, end, 1, 24, `mode ${slug(label)}`);
         if (!box) continue;
         const reason = at(data.reasons, (start + end) / 2);
-        const words = label === "insufficient" && reason ? [reason[2], "insufficient"] : [label];
+        const words = label === "insufficient" && reason ? [reason[2], "insufficient"] : [label, short(label)];
         const width = Number(box.getAttribute("width"));
         const fits = words.find((w) => width > 6.1 * w.length + 8);
         if (fits) {
@@ -146,6 +148,16 @@
         }
       }
       for (const [start, end] of data.variants) block(svg, start, end, 24, 2, "zero-fill");
+    },
+    contingency(svg) {
+      const height = 44, y = (p) => height - 4 - (height - 8) * p;
+      clear(svg, height);
+      el(svg, "rect", { class: "rail", x: PAD, y: 0, width: plotWidth(), height });
+      for (const p of [0.8, 0.5]) {
+        el(svg, "line", { class: p === 0.8 ? "zero" : "grid", x1: PAD, x2: view.width - RIGHT, y1: y(p), y2: y(p) });
+        el(svg, "text", { class: "axis", x: PAD - 5, y: y(p) + 3.5, "text-anchor": "end" }, `${100 * p} %`);
+      }
+      trace(svg, "both", resample(contingency, columns()), y);
     },
     arousal: (svg) => states(svg, "arousal"),
     valence: (svg) => states(svg, "valence"),
@@ -331,13 +343,16 @@
   function mode(t) {
     const run = at(data.labels, t);
     if (!run) return "";
-    const reason = at(data.reasons, t), p = value(posterior[run[2]] || [NaN], t);
-    const variant = at(data.variants, t);
-    if (posterior[run[2]]) {
-      const odds = Number.isNaN(p) ? "" : `, ${Math.round(100 * p)} % likely under the model`;
-      return `looks like ${run[2]}${variant ? ` (${variant[2]})` : ""}${odds}`;
+    const percent = (p) => `${Math.round(100 * p)} % likely`;
+    const variant = at(data.variants, t), stance = data.stances[run[2]], answers = value(contingency, t);
+    const about = Number.isNaN(answers) ? "" : `, answers this partner: ${percent(answers)}`;
+    const which = variant ? ` (${variant[2]})` : "";
+    if (stance) {
+      const p = value(posterior[stance], t);
+      return `looks like ${run[2]}${which}${Number.isNaN(p) ? "" : `, ${stance} ${percent(p)} under the model`}${about}`;
     }
-    return run[2] + (reason ? `: ${reason[2]}` : "");
+    const reason = at(data.reasons, t);
+    return run[2] + which + (reason ? `: ${reason[2]}` : "") + about;
   }
 
   function place() {

@@ -18,11 +18,15 @@ from cuesense.types import Role
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """One row of the label shares; `width` and the null's marks are in per cent of the bar."""
+    """One row of the stances' shares; `width` and the null's marks are in per cent of the bar.
+
+    `shown` is that part of the width in which it was shown to be about the partner.
+    """
 
     mode: str
     share: str
     width: float
+    shown: float
     null: str = ""
     null_low: float = 0.0
     null_span: float = 0.0
@@ -31,10 +35,11 @@ class Share:
 
 @dataclass(frozen=True, slots=True)
 class Shares:
-    """Shares of the modes in the named time, and a note on the wrong partner ("" if none)."""
+    """Shares of the stances in the named time, whether wrong partners are known, and a note."""
 
     rows: tuple[Share, ...]
-    null: str = ""
+    null: bool
+    note: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +126,8 @@ def _nobody() -> Section:
 def _attunement(digest: Digest, summary: Mapping[str, Any], who: Cast) -> Section:
     listener, partner = who.pairs[0]
     null = summary.get("null")
-    bouts = {mode: facts.longest(digest.labels, mode, 3) for mode in schema.MODES}
+    clear = facts.stance_runs(digest)
+    bouts = {mode: facts.longest(clear, mode, 3) for mode in schema.MODES}
     long = [
         max(spans, key=lambda a: a.end - a.start)._replace(note=f"(longest {mode})")
         for mode, spans in bouts.items()
@@ -144,11 +150,17 @@ def _attunement(digest: Digest, summary: Mapping[str, Any], who: Cast) -> Sectio
         "How the two of you responded to each other",
         said,
         (
-            "Each moment is compared with three patterns. Mirroring: the listener's activation and "
-            "pleasantness go along in kind and size. Regulating: the listener answers, but calmer "
-            "or warmer. Disengaged: the listener does not answer. Nods, short responses and eye "
-            f"contact count too. A pattern is named only if it is at least 80{THIN}% likely under "
-            "this model, whose constants are assumptions informed by published studies.",
+            "Two questions are asked apart. What does the listener do? Each moment is compared "
+            "with three patterns. Mirroring: the listener's activation and pleasantness go along "
+            "in kind and size. Regulating: the listener stays calmer or warmer. Disengaged: the "
+            "listener shows little. Nods, short responses and eye contact count too. A pattern is "
+            f"named only if it is at least 80{THIN}% likely under this model, whose constants are "
+            "assumptions informed by published studies.",
+            "And is it about this partner? That is asked of what follows what over minutes: your "
+            "activation and pleasantness after your partner's, nods after their pauses, each in "
+            "units of what chance would give. Weights and threshold were fitted on simulated "
+            "people. Only where both answers are clear does the timeline say “mirroring” or "
+            "“regulating”; a manner alone is “calm” or “moved; not shown to be responding yet”.",
             "The wrong partner: your partner's signals are shifted against yours by at least 15 "
             "seconds, a few dozen times, and everything is judged anew. The range is the middle "
             f"90{THIN}% of those; p is how often a wrong partner does at least as well. The "
@@ -165,30 +177,37 @@ def _attunement(digest: Digest, summary: Mapping[str, Any], who: Cast) -> Sectio
 
 
 def _shares(shares: Mapping[str, float], null: Mapping[str, Any] | None) -> Shares | None:
-    """Return the modes' shares of the named time, beside the wrong partner's if they are known."""
-    named = sum(shares.get(mode, 0.0) for mode in schema.MODES)
+    """Return the stances' shares of the named time, beside the wrong partner's if known."""
+    clear = facts.stances(shares)
+    named = sum(clear.values())
     if named < 0.005:
         return None
     against = (null or {}).get("of_labelled") or {}
     rows = []
     for mode in schema.MODES:
         found = against.get(mode)
-        share = shares[mode] / named if found is None else float(found["true"])
-        row = Share(mode, percent(share), round(100 * share, 1))
+        share = clear[mode] / named if found is None else float(found["true"])
+        shown = share * shares.get(mode, 0.0) / clear[mode] if clear[mode] else 0.0
+        row = Share(mode, percent(share), round(100 * share, 1), round(100 * shown, 1))
         if found is not None:
             low, high, median = (100 * float(found[k]) for k in ("low", "high", "median"))
             row = Share(
                 mode,
                 row.share,
                 row.width,
+                row.shown,
                 percent(found["median"]),
                 round(low, 1),
                 round(high - low, 1),
                 round(min(median, 99.0), 1),
             )
         rows.append(row)
-    note = f"Dark marks: wrong partners ({(null or {}).get('rolls')} shifts), median and range."
-    return Shares(tuple(rows), note if against else "")
+    note = "Pale: not shown to be about this partner."
+    if against:
+        note += (
+            f" Dark marks: wrong partners ({(null or {}).get('rolls')} shifts), median and range."
+        )
+    return Shares(tuple(rows), bool(against), note)
 
 
 def _states(digest: Digest, track: Track, name: Who) -> list[Sentence]:

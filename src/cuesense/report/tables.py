@@ -60,6 +60,10 @@ def charts(digest: Digest) -> list[Chart]:
         unit = "underlined: escalating or sharing" if digest.variants else ""
         label = f"Response over time, {whole}"
         found.append(Chart("mode", "Response looks like", unit, label, "mode"))
+    if len(present) == 2 and np.isfinite(digest.contingency).any():
+        mean = percent(_mean(digest.contingency))
+        label = f"Probability that the listener answers this partner, {whole}, mean {mean}"
+        found.append(Chart("contingency", "Answers this partner", "probability", label, "mode"))
     for column, title, lack in (
         ("arousal", "Activation", "no usual to compare with: it takes 45 s of ordinary talk"),
         ("valence", "Pleasantness", "no usual to compare with: it takes 45 s of ordinary talk"),
@@ -161,8 +165,10 @@ def _modes(digest: Digest, edges: F64) -> Table:
                 if r.value == label
             )
             cells.append(percent(min(1.0, shared / (high - low))))
+        cells.append(_share(digest.contingency, _bins(digest, low, high)) or "\N{EN DASH}")
         rows.append(Row(At(low, high), cells))
-    return Table("mode", "Response (share of time)", ["from", *schema.LABELS], rows)
+    heads = ["from", *schema.LABELS, "answers this partner (probability)"]
+    return Table("mode", "Response (share of time)", heads, rows)
 
 
 def _talk(digest: Digest, edges: F64) -> Table:

@@ -39,6 +39,7 @@ DYAD_REASONS: Final = (
     ("no channel", "no signal that both have"),
     ("partner within", "the one who shares is near their usual"),
     ("no mode above", "the signals do not agree"),
+    ("contingency under", "not shown to be about this partner yet"),
 )
 """How the reasons of `dyad.modes.reasons` begin, and what they mean."""
 

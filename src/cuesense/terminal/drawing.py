@@ -17,13 +17,16 @@ BAR: Final = 9
 GLYPHS: Final = "▁▂▃▄▅▆▇█"
 
 
-def needle(lean: float | None, width: int) -> Text:
-    """Draw mirroring (-1) to regulating (+1); without a dot where nothing can be said."""
+def needle(lean: float | None, width: int, *, about: bool = True) -> Text:
+    """Draw mirroring (-1) to regulating (+1); without a dot where nothing can be said.
+
+    The dot is hollow where the listener is not shown to answer this partner (`about` is False).
+    """
     half = max(3, min(20, (width - 24) // 2 - 1))
     track = ["─"] * (2 * half + 1)
     track[half] = "┼"
     if lean is not None:
-        track[half + round(min(1.0, max(-1.0, lean)) * half)] = "●"
+        track[half + round(min(1.0, max(-1.0, lean)) * half)] = "●" if about else "○"
     style = "dim" if lean is None else "bold"
     return Text.assemble(
         ("mirroring  ", "default"),

@@ -31,6 +31,7 @@ def moment_line(moment: Moment) -> str:
             "label": dyad.label,
             "reason": dyad.reason,
             "variant": dyad.variant,
+            "rival": dyad.rival,
             **{f"p_{mode}": _number(p) for mode, p in shares},
             **{name: _number(value) for name, value in dyad.evidence.items()},
         }

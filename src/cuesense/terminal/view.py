@@ -12,6 +12,7 @@ from rich.constrain import Constrain
 from rich.padding import Padding
 from rich.text import Text
 
+from cuesense import schema
 from cuesense.report.words import clock, dyad_reason, plain, signed
 from cuesense.terminal.drawing import BAR, TRACE_S, bar, needle, spark
 
@@ -27,6 +28,9 @@ LABELS: Final = {
     "mirroring": "you move along with your partner",
     "regulating": "you stay steadier than your partner",
     "disengaged": "little of an answer can be seen or heard",
+    "responding": "you answer your partner, in no one manner",
+    "calm": "not shown to be responding yet",
+    "moved": "not shown to be responding yet",
     "no demand": "your partner is near their usual",
     "insufficient": "",
 }
@@ -236,7 +240,7 @@ class View:
             paused = self.phase == "paused"
             label, why = ("paused", "") if paused else self._label(state)
             body += [
-                needle(None if paused else state["needle"], width),
+                needle(None if paused else state["needle"], width, about=_about(state)),
                 Text(label, style="bold", justify="center"),
             ]
             body += [Text(why, justify="center"), Text(), self._table(state, width), Text()]
@@ -255,7 +259,7 @@ class View:
         return ["because " + ", ".join(reasons)] if reasons else []
 
     def _label(self, state: Mapping[str, Any]) -> tuple[str, str]:
-        label = state["label"]
+        label = schema.short(state["label"])
         why = VARIANTS.get((label, state["variant"])) or LABELS[label]
         return NAMES.get(label, label), why or dyad_reason(state["reason"])
 
@@ -283,6 +287,11 @@ class View:
 
 def _sign(item: Mapping[str, str]) -> tuple[str, str]:
     return SIGNS.get(item["state"], SIGNS["bad"])
+
+
+def _about(state: Mapping[str, Any]) -> bool:
+    """Return whether the listener is shown to be responding to this partner."""
+    return state["label"] not in (schema.CALM, schema.MOVED)
 
 
 def _quality(state: Mapping[str, Any]) -> str:

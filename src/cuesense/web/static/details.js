@@ -45,8 +45,13 @@ export function createDetails(elements) {
     });
     const { latency_ms: ms } = state;
     const time = (v) => (v === null || v === undefined ? "–" : `${Math.round(v)} ms`);
+    const percent = (p) => `${Math.round(100 * p)} %`;
+    const chance = state.by_chance === null ? "" : ` (a wrong partner: ${percent(state.by_chance)})`;
     facts([
-      ["your share of the talk", state.turn_share === null ? "–" : `${Math.round(100 * state.turn_share)} %`],
+      ["you answer this partner", state.contingency === null ? "–" : `${percent(state.contingency)} likely${chance}`],
+      ["that rests on", state.rests_on.join("; ") || "–"],
+      ["it could also be", state.rival || "–"],
+      ["your share of the talk", state.turn_share === null ? "–" : percent(state.turn_share)],
       ["your nods", state.nods],
       ["your “mm-hm”s", state.backchannels],
       ["pictures per second", state.fps === null ? "–" : state.fps.toFixed(0)],

@@ -1,4 +1,7 @@
-// The one needle: mirroring to the left, regulating to the right, and clearly neither.
+// The one needle: mirroring to the left, regulating to the right, and clearly neither. It is pale
+// while the listener is not shown to be responding to this partner.
+
+import { short } from "./words.js";
 
 const CENTRE = [200, 186], RADIUS = 136;
 const REACH = 68; // degrees to which it leans at most
@@ -20,7 +23,7 @@ export function drawArcs(svg) {
 
 /** Let the needle show a label and lean (-1 mirroring to +1 regulating, null: nothing to say). */
 export function point(svg, hand, label, lean) {
-  svg.dataset.state = label.replace(" ", "-");
+  svg.dataset.state = short(label).replace(" ", "-");
   const angle = REACH * Math.min(1, Math.max(-1, lean ?? 0));
   hand.style.transform = `rotate(${angle.toFixed(1)}deg)`;
 }

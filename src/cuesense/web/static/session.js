@@ -3,7 +3,7 @@
 import { createDetails } from "./details.js";
 import { drawArcs, point } from "./needle.js";
 import { createTraces } from "./traces.js";
-import { MODES, clock, stateWords } from "./words.js";
+import { LOOKS, clock, short, stateWords } from "./words.js";
 
 const byId = (id) => document.getElementById(id);
 const SHOWN_AFTER_S = 0.6; // a label has to hold this long before the page shows it …
@@ -52,7 +52,7 @@ export function createSession(cue) {
     const words = stateWords(message, reasons);
     shown = message.label;
     point(byId("needle"), byId("hand"), message.label, message.needle);
-    write("looks", MODES.includes(message.label) ? "looks like" : "");
+    write("looks", LOOKS.includes(short(message.label)) ? "looks like" : "");
     write("label", words.label);
     write("why", words.why);
   }

@@ -1,11 +1,17 @@
 // How things are said on the page: states, numbers, reasons. Plain, kind, about what was seen.
 
-export const MODES = ["mirroring", "regulating", "disengaged"];
+/** The part of a label that tells it from the others: "calm" of "calm; not shown to be …". */
+export const short = (label) => label.split(";")[0];
+/** Labels that name what the listener does. */
+export const LOOKS = ["mirroring", "regulating", "disengaged", "calm", "moved"];
 
 const STATES = {
   mirroring: { label: "mirroring", why: "you move along with your partner" },
   regulating: { label: "regulating", why: "you stay steadier than your partner" },
   disengaged: { label: "disengaged", why: "little of an answer can be seen or heard" },
+  responding: { label: "responding", why: "you answer your partner, in no one manner" },
+  calm: { label: "calm", why: "not shown to be responding yet" },
+  moved: { label: "moved", why: "not shown to be responding yet" },
   "no demand": { label: "calm between you", why: "your partner is near their usual" },
   insufficient: { label: "not enough to say", why: "" },
 };
@@ -18,8 +24,9 @@ const SOON = ["under", "uncalibrated"]; // what time alone will mend
 
 /** What a state says: the label, and the line below it. `reasons` come from the server. */
 export function stateWords(state, reasons) {
-  const words = STATES[state.label] || STATES.insufficient;
+  const words = STATES[short(state.label)] || STATES.insufficient;
   if (words.why && state.label !== "no demand") {
+    if (words.why.startsWith("not shown")) return words; // a variant would hide the second claim
     return { label: words.label, why: VARIANTS[`${state.label} ${state.variant}`] || words.why };
   }
   const known = reasons.find(([start]) => state.reason.startsWith(start));
