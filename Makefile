@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 
-.PHONY: demo test check bench bench-dyad bench-validation bench-live soak docs samples clean
+.PHONY: demo test check bench bench-dyad bench-validation bench-export bench-live soak docs samples clean
 
 demo: $(VENV)/.core
 	$(BIN)/cuesense demo
@@ -25,6 +25,9 @@ bench-dyad: $(VENV)/.bench
 
 bench-validation: $(VENV)/.bench
 	$(BIN)/python benchmarks/validation/page.py
+
+bench-export: $(VENV)/.test
+	$(BIN)/python benchmarks/export.py
 
 bench-live: $(VENV)/.test
 	$(BIN)/python benchmarks/live.py

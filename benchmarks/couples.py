@@ -27,7 +27,7 @@ RMEA = {
 }
 """Mean |Fisher z| that rMEA 1.3.0 prints, by dyad and window (s)."""
 SLOWNESS = (0.5, 0.8, 0.9, 0.95, 0.98)
-PAIRS = 200
+PAIRS = 400
 SECONDS, RATE_HZ = 180, 5
 LATER_S = 10
 RESAMPLES = 2000

@@ -175,17 +175,59 @@ def meta(duration_s: float, state: pa.Table, *, name: str = "talk.mp4") -> dict[
             "null": None,
             "settling": None,
             "synchrony": None,
+            "entrainment": {
+                "B": {
+                    "exchanges": {"pitch": 18, "level": 20, "pace": 17},
+                    "measures": {
+                        feature: {
+                            "proximity": _chance(0.2, -0.5, 0.5, 0.41),
+                            "convergence": _chance(-0.11, -0.43, 0.44, 0.62),
+                            "synchrony": _chance(0.63, -0.42, 0.41, 0.004),
+                        }
+                        for feature in ("pitch", "level", "pace")
+                    },
+                    "found": [["level", "synchrony"]],
+                    "reason": "",
+                },
+            },
             "turns": {
                 "talk_share": {"A": 0.57, "B": 0.43},
                 "turns": {"A": 13, "B": 12},
                 "median_offset_s": {"A": 0.31, "B": 0.62},
+                "offset_s": {
+                    "A": {"value": 0.31, "low": -0.1, "high": 0.5},
+                    "B": {"value": 0.62, "low": 0.4, "high": 0.9},
+                },
                 "interruptions": {"A": 1, "B": 3},
+                "interrupting": {
+                    "A": {"value": 0.08, "low": 0.01, "high": 0.33},
+                    "B": {"value": 0.25, "low": 0.09, "high": 0.53},
+                },
                 "backchannels_per_min": {"A": 0.4, "B": 4.2},
+                "overlaps": {"interruption": 4, "backchannel": 2, "attempt": 0, "passing": 1},
                 "silence_share": 0.12,
+                "silence": _chance(0.12, 0.2, 0.28, 0.01),
                 "overlap_share": 0.03,
+            },
+            "space": {
+                "after_s": 1.1,
+                "otherwise_s": 0.5,
+                "difference_s": {"value": 0.6, "low": 0.1, "high": 1.2},
+                "chance": _chance(0.6, -0.4, 0.4, 0.03),
+                "after": 7,
+                "otherwise": 8,
+                "longest": [
+                    [0.11 * duration_s, 0.12 * duration_s],
+                    [0.5 * duration_s, 0.52 * duration_s],
+                ],
+                "reason": "",
             },
         },
     }
+
+
+def _chance(value: float, low: float, high: float, p: float) -> dict[str, float]:
+    return {"value": value, "median": (low + high) / 2, "low": low, "high": high, "p": p}
 
 
 def _slow(rng: np.random.Generator, n: int) -> np.ndarray:

@@ -28,6 +28,11 @@ RANK = {
     "timeline": 5,
     "profiles": 5,
     "folder": 5,
+    "windows": 6,
+    "series": 6,
+    "importers": 6,
+    "lsl": 7,
+    "export": 6,
     "report": 6,
     "summary": 6,
     "feedback": 6,
@@ -41,6 +46,7 @@ RANK = {
     "session": 9,
     "journal": 9,
     "doctor": 9,
+    "pooling": 10,
     "live": 10,
     "web": 11,
     "terminal": 11,
@@ -50,7 +56,7 @@ RANK = {
     "__init__": 13,
 }
 # May read the clock and run threads: the edges of a live session. `cli` and `terminal` print.
-CLOCKED = {"cli", "terminal", "live", "web", "board", "recording"}
+CLOCKED = {"cli", "terminal", "live", "web", "board", "recording", "lsl"}
 EDGES = {
     "cues/face_worker.py",
     "capture/live.py",
@@ -123,4 +129,4 @@ def test_public_names_resolve() -> None:
 
     for name in cuesense.__all__:
         assert getattr(cuesense, name) is not None
-    assert len(cuesense.__all__) <= 12
+    assert len(cuesense.__all__) <= 15

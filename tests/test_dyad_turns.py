@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from cuesense.config import Config
-from cuesense.dyad.turns import Turns, summarise
+from cuesense.dyad.turns import Turns
 from cuesense.errors import ParameterError
 from cuesense.types import Event
 
@@ -177,27 +177,6 @@ def test_time_must_advance() -> None:
     stage.push(1.0, 0.0, 0.0)
     with pytest.raises(ParameterError, match="later than the tick before"):
         stage.push(1.0, 0.0, 0.0)
-
-
-def test_summary() -> None:
-    events = events_of([(1, 4), (4.92, 9), (12.52, 15)], [(3.0, 3.4), (9.32, 13.52)])
-    summary = summarise(events, 20.0)
-    assert summary.turns == {"A": 2, "B": 1}
-    assert summary.talk_share["A"] == pytest.approx((8 + 2.48) / (8 + 2.48 + 4.2))
-    assert summary.median_offset_s == pytest.approx({"A": -1.0, "B": 0.32})
-    assert summary.interruptions == {"A": 1, "B": 0}
-    assert summary.backchannels_per_min == pytest.approx({"A": 0.0, "B": 3.0})
-    assert summary.silence_share == pytest.approx(1 - (8 + 5.68) / 20)
-    assert summary.overlap_share == pytest.approx((0.4 + 1.0) / 20)
-
-
-def test_summary_of_silence_is_missing_not_zero() -> None:
-    summary = summarise([], 10.0)
-    assert np.isnan(summary.talk_share["A"])
-    assert np.isnan(summary.median_offset_s["B"])
-    assert summary.silence_share == 1.0
-    with pytest.raises(ParameterError, match="duration_s=0"):
-        summarise([], 0.0)
 
 
 def test_shorter_backchannel_limit_makes_it_a_turn() -> None:

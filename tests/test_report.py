@@ -17,7 +17,7 @@ import pytest
 
 import report_sessions as made
 from cuesense import report, schema
-from cuesense.report import attunement, facts, sections, sentences, series, words
+from cuesense.report import attunement, facts, pair, sections, sentences, series, words
 from cuesense.report.digest import Digest, digest
 from cuesense.report.facts import Gaze, Rise
 from cuesense.report.words import At, Who
@@ -243,6 +243,32 @@ SOME = {
 NULL = {"true": 0.42, "median": 0.40, "low": 0.3, "high": 0.5, "p": 0.4}
 
 
+SETTLED: dict[str, Any] = {
+    "difference": -0.4,
+    "low": -0.7,
+    "high": -0.1,
+    "chance": {"p": 0.02, "low": -0.3, "high": 0.3},
+}
+SPACE = {
+    "after_s": 1.2,
+    "otherwise_s": -0.1,
+    "difference_s": {"value": 1.3, "low": 0.2, "high": 2.0},
+    "chance": {"p": 0.02},
+    "longest": [[30.0, 32.5]],
+}
+MINUS = {"value": -0.5, "low": -0.9, "high": -0.1}
+VOICES: dict[str, Any] = {
+    "exchanges": {"pitch": 20},
+    "measures": {
+        "pitch": {
+            "synchrony": {"value": 0.45, "median": 0.0, "low": -0.3, "high": 0.3, "p": 0.004},
+            "proximity": {"value": -0.8, "median": 0.0, "low": -0.5, "high": 0.5, "p": 0.2},
+        }
+    },
+    "found": [],
+}
+
+
 def _null(**changes: Any) -> dict[str, Any]:
     values = {"of_labelled": {"regulating": NULL}, "fit": None, "rolls": 20, "reason": ""}
     return values | changes
@@ -309,6 +335,22 @@ def _null(**changes: Any) -> dict[str, Any]:
             False,
         ),
         (
+            attunement.settling(SETTLED, PARTNER),
+            "(-0.4, 95 % interval -0.7 to -0.1; with the stretches at other times -0.3 to +0.3, "
+            "p = 0.02)",
+            False,
+        ),
+        (
+            attunement.settling(SETTLED | {"chance": {"p": 0.2, "low": -1, "high": 1}}, PARTNER),
+            "was neither calmer nor more activated",
+            False,
+        ),
+        (
+            attunement.synchrony({"z": 0.2, "p": 0.004, "low": -0.1, "high": 0.12})[0],
+            "(z = +0.20, by chance -0.10 to +0.12, p < 0.01)",
+            False,
+        ),
+        (
             attunement.settling({"difference": 0.4, "low": 0.1, "high": 0.7}, PARTNER),
             "had settled less",
             False,
@@ -352,19 +394,85 @@ def _null(**changes: Any) -> dict[str, Any]:
             "(2 of 2) came when your partner was already activated",
             False,
         ),
-        (sentences.latency(YOU, PARTNER, 0.62, 9, []), "You mostly left 0.6 s before ans", False),
+        (pair.latency(YOU, PARTNER, 0.62, 9, []), "You mostly left 0.6 s before ans", False),
         (
-            sentences.latency(YOU, PARTNER, -0.3, 9, []),
+            pair.latency(YOU, PARTNER, -0.3, 9, []),
             "You mostly began 0.3 s before your partner ended (median of 9 turns)",
             False,
         ),
-        (sentences.latency(YOU, PARTNER, 0.62, 2, []), "takes 3 answers or more", True),
-        (sentences.latency(YOU, PARTNER, NAN, 0, []), "and there were 0.", True),
-        (sentences.interruptions(YOU, PARTNER, [], 4), "You let your partner finish", False),
-        (sentences.interruptions(YOU, PARTNER, [At(1, 2)], 4), "still talking once", False),
-        (sentences.interruptions(YOU, PARTNER, [], 0), "No turns of you were found", True),
-        (sentences.floor(YOU, 0.43, 0.12, []), "You had 43 % of the talking time", False),
-        (sentences.floor(YOU, NAN, NAN, []), "cannot be said", True),
+        (pair.latency(YOU, PARTNER, 0.62, 2, []), "takes 3 answers or more", True),
+        (pair.latency(YOU, PARTNER, NAN, 0, []), "and there were 0.", True),
+        (pair.interruptions(YOU, PARTNER, [], 4), "You let your partner finish", False),
+        (pair.interruptions(YOU, PARTNER, [At(1, 2)], 4), "still talking once", False),
+        (pair.interruptions(YOU, PARTNER, [], 0), "No turns of you were found", True),
+        (
+            pair.latency(YOU, PARTNER, 0.62, 9, [], (-0.1, 1.2)),
+            "before answering (median of 9 turns, 95 % interval -0.1 s to 1.2 s).",
+            False,
+        ),
+        (
+            pair.interruptions(YOU, PARTNER, [], 4, (0.0, 0.49)),
+            "let your partner finish every time (of 4 turns; 95 % interval 0 % to 49 % of them).",
+            False,
+        ),
+        (
+            pair.floor(YOU, 0.43, {"silence_share": 0.12}, []),
+            "You had 43 % of the talking time, and for 12 % of the conversation nobody spoke.",
+            False,
+        ),
+        (
+            pair.floor(
+                YOU, 0.43, {"silence_share": 0.12, "silence": {"low": 0.2, "high": 0.3}}, []
+            ),
+            "spoke (by chance, had each talked without regard to the other: 20 % to 30 %).",
+            False,
+        ),
+        (pair.floor(YOU, NAN, {}, []), "cannot be said", True),
+        (
+            pair.space(YOU, PARTNER, SPACE)[0],
+            "the middle wait before you spoke was 1.2 s; at other times it was -0.1 s (longer by "
+            "1.3 s, 95 % interval 0.2 s to 2.0 s, p = 0.02). So you gave your partner more space",
+            False,
+        ),
+        (
+            pair.space(YOU, PARTNER, SPACE | {"chance": {"p": 0.4}})[0],
+            "That may well be chance.",
+            False,
+        ),
+        (
+            pair.space(YOU, PARTNER, SPACE | {"difference_s": MINUS})[0],
+            "(shorter by 0.5 s, 95 % interval -0.9 s to -0.1 s, p = 0.02). So you left your",
+            False,
+        ),
+        (pair.space(YOU, PARTNER, SPACE | {"chance": None})[0], "too short to say", False),
+        (
+            pair.space(YOU, PARTNER, {"difference_s": {}, "after": 2, "otherwise": 9})[0],
+            "2 turns ended with one and 9 without, which is too few",
+            True,
+        ),
+        (
+            pair.voices(YOU, PARTNER, VOICES)[0],
+            "From turn to turn your voice could not be shown to follow your partner's: of 2 "
+            "comparisons of pitch none was beyond chance (the strongest: synchrony of pitch, "
+            "r = +0.45, by chance -0.30 to +0.30, p < 0.01).",
+            False,
+        ),
+        (
+            pair.voices(YOU, PARTNER, VOICES | {"found": [["pitch", "synchrony"]]})[0],
+            "Your pitch went up and down with your partner's from turn to turn (r = +0.45, by",
+            False,
+        ),
+        (
+            pair.voices(PARTNER, YOU, VOICES | {"found": [["pitch", "proximity"]]})[0],
+            "Your partner's pitch began further from how you had just ended than from your other "
+            "turns (-0.8 semitones, by chance -0.5 to +0.5, p = 0.20).",
+            False,
+        ),
+        (
+            pair.voices(YOU, PARTNER, {"exchanges": {"pitch": 9, "pace": 4}, "measures": {}})[0],
+            "there were 9 answers in which both voices could be read, which is too few",
+            True,
+        ),
         (
             sentences.eye_contact(YOU, PARTNER, Gaze(0.7, 0.4, 60), [])[0],
             "your eyes were on your partner for 70 % of the time (while speaking yourself: 40 %)",

@@ -6,8 +6,9 @@ The flow, one direction, one code path for recorded and live::
             -> dyad (mirroring / regulating / disengaged) -> session folder, report
 
 ``analyze`` runs a recording to its end and leaves a session folder; ``run`` yields the moments
-one by one; ``simulate`` gives a conversation of which everything is known. Importing this package
-loads nothing heavy.
+one by one; ``settling_pooled`` takes several sessions together; ``simulate`` gives a conversation
+of which everything is known. ``synchrony`` tests any two series, ``read_…`` reads those of other
+programs. Importing this package loads nothing heavy.
 """
 
 from __future__ import annotations
@@ -26,7 +27,16 @@ if TYPE_CHECKING:
     from cuesense.capture import open_source
     from cuesense.config import Config
     from cuesense.dyad.simulator import simulate
+    from cuesense.importers import (
+        read_libreface,
+        read_openface,
+        read_opensmile,
+        read_pyfeat,
+        read_rmea,
+    )
     from cuesense.pipeline import run
+    from cuesense.pooling import settling_pooled
+    from cuesense.series import synchrony
     from cuesense.session import Session, analyze
     from cuesense.types import Moment
 
@@ -37,8 +47,15 @@ __all__ = [
     "Session",
     "analyze",
     "open_source",
+    "read_libreface",
+    "read_openface",
+    "read_opensmile",
+    "read_pyfeat",
+    "read_rmea",
     "run",
+    "settling_pooled",
     "simulate",
+    "synchrony",
 ]
 
 _HOME = {
@@ -47,8 +64,14 @@ _HOME = {
     "Session": "cuesense.session",
     "analyze": "cuesense.session",
     "open_source": "cuesense.capture",
+    **dict.fromkeys(
+        ("read_libreface", "read_openface", "read_opensmile", "read_pyfeat", "read_rmea"),
+        "cuesense.importers",
+    ),
     "run": "cuesense.pipeline",
+    "settling_pooled": "cuesense.pooling",
     "simulate": "cuesense.dyad.simulator",
+    "synchrony": "cuesense.series",
 }
 
 

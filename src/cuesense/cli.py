@@ -1,4 +1,4 @@
-"""The command line: live, analyze, demo, report, rate, profiles, unlock, models, config, doctor.
+"""The command line: analyse or sense live, report, export, and what that needs.
 
 Heavy modules are imported by the verb that needs them, so that ``--help`` is instant. A
 `CuesenseError` is the user's to mend: one line, exit code 2. Ctrl-C: exit code 130.
@@ -16,7 +16,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -92,9 +92,9 @@ def parser() -> argparse.ArgumentParser:
         _live,
         "sense a conversation live and give gentle feedback",
         "Opens a page in your browser: a short set-up, then one needle, mirroring to\n"
-        "regulating, and at most one sentence at a time. Nothing leaves this machine.\n"
-        "Camera and sound are kept only if you choose so. At the end there is a session\n"
-        "folder with a report, as after 'cuesense analyze'.",
+        "regulating, and at most one sentence at a time. Nothing leaves this machine,\n"
+        "unless you say --lsl. Camera and sound are kept only if you choose so. At the\n"
+        "end there is a session folder with a report, as after 'cuesense analyze'.",
     )
     p.add_argument(
         "--camera",
@@ -125,6 +125,11 @@ def parser() -> argparse.ArgumentParser:
         f"{PASSPHRASE} is set; see 'cuesense unlock')",
     )
     _profile_options(p)
+    p.add_argument(
+        "--lsl",
+        action="store_true",
+        help="also offer the cues on the Lab Streaming Layer, to all of this network",
+    )
     p.add_argument("--config", type=Path, metavar="TOML", help="settings; see 'cuesense config'")
     view = p.add_mutually_exclusive_group()
     view.add_argument("--no-page", action="store_true", help="show it in the terminal")
@@ -166,6 +171,11 @@ def parser() -> argparse.ArgumentParser:
     _profile_options(p)
     p.add_argument("--config", type=Path, metavar="TOML", help="settings; see 'cuesense config'")
     p.add_argument("--csv", action="store_true", help="also write the tables as CSV")
+    p.add_argument(
+        "--lsl-replay",
+        action="store_true",
+        help="then offer the cues in real time on the Lab Streaming Layer, to all of this network",
+    )
     p.add_argument("--overwrite", action="store_true", help="replace another recording's session")
     p.add_argument("-q", "--quiet", action="store_true", help="no progress, only the result")
 
@@ -218,6 +228,49 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--json", action="store_true", help="with --agreement: as JSON")
     p.add_argument("--port", type=int, default=0, help="of the page (default: a free one)")
     p.add_argument("--no-browser", action="store_true", help="do not open the page, only say where")
+
+    p = verb(
+        "pool",
+        _pool,
+        "say whether partners settled after being regulated, over several sessions",
+        "Takes each session's difference and its error together, allowing for sessions that\n"
+        "really differ. Give each recording once; sessions with too few bouts are left out.",
+    )
+    p.add_argument("session", type=Path, nargs="+", help="session folders, two or more")
+
+    p = verb(
+        "export",
+        _export,
+        "write a session in formats of the field",
+        "Formats: csv, csv-wide, parquet, elan, textgrid, bids, rttm, functionals, xdf.\n"
+        "Each gets a folder of its own. docs/formats.md says what is in it.",
+    )
+    p.add_argument("session", type=Path, help="session folder")
+    p.add_argument(
+        "--format", action="append", default=[], metavar="NAME", help="what to write; any number"
+    )
+    p.add_argument(
+        "--columns",
+        action="append",
+        default=[],
+        metavar="A,B,…",
+        help="only these columns of the timeline and the states (default: all)",
+    )
+    p.add_argument(
+        "-o", "--out", type=Path, metavar="DIR", help="folder (default: SESSION.export here)"
+    )
+    p.add_argument("--overwrite", action="store_true", help="replace what was exported before")
+    p.add_argument("-q", "--quiet", action="store_true", help="no progress, only the result")
+
+    p = verb(
+        "schema",
+        _schema,
+        "print the data dictionary: every column of every table",
+        "Name, unit, range, meaning, source, and how a missing value is coded.",
+    )
+    form = p.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="as JSON, with the words columns hold")
+    form.add_argument("--csv", action="store_true", help="as CSV")
 
     p = verb(
         "profiles",
@@ -324,6 +377,10 @@ def _analyze(options: argparse.Namespace) -> int:
             replace_profiles=options.replace_profile,
         )
     _tell(session)
+    if options.lsl_replay:
+        from cuesense import lsl
+
+        lsl.replay(session, lambda line: print(line, file=sys.stderr, flush=True))
     return OK
 
 
@@ -334,6 +391,7 @@ def _live(options: argparse.Namespace) -> int:
     from cuesense.config import Config
     from cuesense.folder import claim
     from cuesense.live import Choice, LiveSession
+    from cuesense.lsl import Outlets
     from cuesense.session import keep
 
     config = Config.load(options.config) if options.config else Config()
@@ -355,12 +413,16 @@ def _live(options: argparse.Namespace) -> int:
         options.keep in ("sound", "both"),
         os.environ.get(PASSPHRASE) or None,
     )
-    folder = claim(options.out or Path(f"live-{datetime.now():%Y%m%d-%H%M%S}.cuesense"))
+    folder = options.out or Path(f"live-{datetime.now():%Y%m%d-%H%M%S}.cuesense")
+    outlets = Outlets(config, folder.name) if options.lsl else None
+    folder = claim(folder)
     try:
-        with feed:
+        with feed, outlets or nullcontext():
             # With a page or a terminal there are people to ask; without, to start it is the word.
             decided = choice if options.headless else None
-            session = LiveSession(feed, folder, config, decided, given)
+            session = LiveSession(
+                feed, folder, config, decided, given, outlets.push if outlets else None
+            )
             if options.headless:
                 _stream(session)
             else:
@@ -576,6 +638,60 @@ def _report(options: argparse.Namespace) -> int:
         session = Session(options.session)
         write_report(session)
     print(f"Report: {session.report.resolve()}")
+    return OK
+
+
+def _pool(options: argparse.Namespace) -> int:
+    from cuesense.pooling import settling_pooled, told
+
+    print(told(settling_pooled(*options.session)))
+    return OK
+
+
+def _export(options: argparse.Namespace) -> int:
+    from cuesense.export import export
+    from cuesense.session import Session
+
+    def tell(name: str) -> None:
+        print(f"writing {name} …", file=sys.stderr, flush=True)
+
+    places = export(
+        Session(options.session),
+        options.format,
+        options.out,
+        columns=[c.strip() for text in options.columns for c in text.split(",") if c.strip()],
+        overwrite=options.overwrite,
+        progress=None if options.quiet else tell,
+    )
+    for name, folder in places.items():
+        print(f"{name}: {folder.resolve()}")
+    return OK
+
+
+def _schema(options: argparse.Namespace) -> int:
+    from cuesense.export import dictionary
+
+    if options.json or options.csv:
+        print(dictionary.to_json() if options.json else dictionary.to_csv(), end="")
+        return OK
+    from rich.console import Console
+    from rich.table import Table
+
+    # A table that is piped is not cut to a terminal's width.
+    console = Console(width=None if sys.stdout.isatty() else 160)
+    for name in dictionary.TABLES:
+        table = Table("name", "unit", "range", "meaning", "source", "missing", title=name)
+        for c in dictionary.entries():
+            if c["table"] == name:
+                table.add_row(
+                    c["name"],
+                    c["unit"],
+                    dictionary.limits(c),
+                    c["meaning"],
+                    c["source"],
+                    c["missing"],
+                )
+        console.print(table)
     return OK
 
 

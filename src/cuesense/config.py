@@ -136,6 +136,10 @@ class Turns:
     backchannel_s: float = 1.0  # s; an utterance this long is not a backchannel
     overlap_s: float = 0.1  # s; shorter overlaps are not reported
     interruption_s: float = 0.5  # s of overlap from which taking the floor interrupts
+    peak: float = 1.0  # SD; arousal this high, or valence this low, is a peak
+    peak_off: float = 0.5  # SD; back within this, the peak is over
+    peak_s: float = 5.0  # s before the end of a turn in which a peak counts
+    peak_answers: int = 6  # waits after a peak, and others, that a comparison needs
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +153,16 @@ class Synchrony:
     min_duration_s: float = 180.0
     max_missing: float = 0.5  # share of either series
     surrogates: int = 199
+
+
+@dataclass(frozen=True, slots=True)
+class Entrainment:
+    """Whether a voice follows the other's from turn to turn."""
+
+    edge_s: float = 5.0  # s at the end of a turn and at the start of the answer that are compared
+    least_s: float = 0.3  # s of values that each of the two needs
+    exchanges: int = 15  # passes of the floor to a person that are needed
+    draws: int = 999
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,6 +241,7 @@ class Config:
     affect: Affect = field(default_factory=Affect)
     turns: Turns = field(default_factory=Turns)
     synchrony: Synchrony = field(default_factory=Synchrony)
+    entrainment: Entrainment = field(default_factory=Entrainment)
     dyad: Dyad = field(default_factory=Dyad)
     feedback: Feedback = field(default_factory=Feedback)
 
@@ -407,6 +422,11 @@ def _check_pairs(config: Config) -> None:
             f"at most turns.speech_on={turns.speech_on:g}",
         ),
         (
+            f"turns.peak_off={turns.peak_off:g}",
+            turns.peak_off <= turns.peak,
+            f"at most turns.peak={turns.peak:g}",
+        ),
+        (
             f"grid.rate_hz={rate:g}",
             rate >= dyad.rate_hz and math.isclose(rate / dyad.rate_hz, round(rate / dyad.rate_hz)),
             f"a whole multiple of dyad.rate_hz={dyad.rate_hz:g}",
@@ -496,10 +516,15 @@ _LIMITS = {
     "turns.backchannel_s": _SIZE,
     "turns.overlap_s": _SIZE,
     "turns.interruption_s": _SIZE,
+    "turns.peak_off": _SIZE,
+    "turns.peak_s": _SIZE,
+    "turns.peak_answers": _Limits(2),
     "synchrony.lag_s": _SIZE,
     "synchrony.band_face_s": _SIZE,
     "synchrony.max_missing": _SHARE,
     "synchrony.surrogates": _Limits(199),  # fewer cannot give a p of 5 % reliably
+    "entrainment.exchanges": _Limits(4),
+    "entrainment.draws": _Limits(199),
     "mode.gaze": _INNER_SHARE,  # its logarithm is taken, and that of its complement
     "dyad.rate_hz": _Limits(1.0, 25.0),
     "dyad.partner_delay_s": _SIZE,

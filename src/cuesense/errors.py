@@ -27,5 +27,9 @@ class ModelError(CuesenseError, RuntimeError):
     """A model file is missing, damaged or cannot be fetched."""
 
 
+class MissingExtraError(CuesenseError, ImportError):
+    """Something needs a package that is not installed."""
+
+
 class OutputError(CuesenseError, OSError):
     """The output cannot be written or read."""

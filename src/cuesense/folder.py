@@ -9,7 +9,7 @@ import os
 import platform
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +35,7 @@ PART, OLD, OWNER = ".cuesense-part", ".cuesense-old", "owner.json"
 
 @contextlib.contextmanager
 def replacing(target: Path, hashes: list[str], overwrite: bool) -> Iterator[Path]:
-    """Give a hidden folder to write into; put it in the target's place once all went well.
+    """Give a hidden folder to write a session into; put it in the target's place at the end.
 
     Parameters
     ----------
@@ -51,6 +51,26 @@ def replacing(target: Path, hashes: list[str], overwrite: bool) -> Iterator[Path
     OutputError
         If the target cannot be written, or holds what must not be replaced.
     """
+    with whole(target, lambda place: _check(place, hashes, overwrite)) as folder:
+        yield folder
+
+
+@contextlib.contextmanager
+def whole(target: Path, check: Callable[[Path], None]) -> Iterator[Path]:
+    """Give a hidden folder to write into; put it in the target's place once all went well.
+
+    Parameters
+    ----------
+    target
+        The folder; links are followed.
+    check
+        Called with the target before and after: raises if what is there must stay.
+
+    Raises
+    ------
+    OutputError
+        If the target cannot be written; whatever `check` raises.
+    """
     target = Path(target).resolve()
     try:
         str(target).encode()  # the tables' library takes no other names
@@ -61,7 +81,7 @@ def replacing(target: Path, hashes: list[str], overwrite: bool) -> Iterator[Path
     with writing(target):
         target.parent.mkdir(parents=True, exist_ok=True)
         _recover(target)
-        _check(target, hashes, overwrite)
+        check(target)
         folder = Path(tempfile.mkdtemp(PART, f".{target.name}.", target.parent))
     try:
         with writing(target):
@@ -73,7 +93,7 @@ def replacing(target: Path, hashes: list[str], overwrite: bool) -> Iterator[Path
             mask = os.umask(0)
             os.umask(mask)
             folder.chmod(0o777 & ~mask)
-            _check(target, hashes, overwrite)  # somebody may have put files there meanwhile
+            check(target)  # somebody may have put files there meanwhile
             _swap(folder, target)
     finally:
         shutil.rmtree(folder, ignore_errors=True)

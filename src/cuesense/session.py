@@ -13,7 +13,7 @@ import hashlib
 import json
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from itertools import islice
@@ -26,13 +26,15 @@ from cuesense import calibration, models, profiles, schema
 from cuesense.calibration import Stretch
 from cuesense.capture import SourceInfo, open_source
 from cuesense.config import Config
-from cuesense.errors import OutputError
+from cuesense.errors import OutputError, ParameterError
 from cuesense.folder import replacing, writing
 from cuesense.pipeline import Findings, appraise, sense, settle
+from cuesense.series import Series
 from cuesense.summary import summary
 from cuesense.tape import Tape
 from cuesense.timeline import Spools, Table, batches, with_roles
 from cuesense.types import PEOPLE, Moment, Role, Sensed
+from cuesense.windows import Windows
 
 Progress = Callable[[float, float], None]
 """Called with the seconds done and the seconds in all (NaN if unknown)."""
@@ -53,6 +55,11 @@ class Session:
     ----------
     path
         its folder.
+
+    Attributes
+    ----------
+    started
+        when the session's time 0 was (UTC), if the recording says; cameras need not be right.
 
     Raises
     ------
@@ -84,14 +91,126 @@ class Session:
                 f"{str(self.path)!r} has schema {version_read!r}, this version reads "
                 f"{schema.VERSION!r}; analyse the recording again"
             )
-        self.timeline = Table(self.path / "timeline.parquet")
-        self.state = Table(self.path / "state.parquet")
-        self.events = Table(self.path / "events.parquet")
+        began = self.meta.get("source", {}).get("started")
+        self.started = datetime.fromisoformat(began) if began else None
+        self.timeline = Table(self.path / "timeline.parquet", self.started)
+        self.state = Table(self.path / "state.parquet", self.started)
+        self.events = Table(self.path / "events.parquet", self.started)
 
     @property
     def report(self) -> Path:
         """The report, an HTML file that opens offline."""
         return self.path / "report.html"
+
+    def export(
+        self,
+        *formats: str,
+        out: str | Path | None = None,
+        columns: Sequence[str] = (),
+        overwrite: bool = False,
+    ) -> dict[str, Path]:
+        """Write the session in formats of the field; see `cuesense.export.export`.
+
+        Parameters
+        ----------
+        *formats
+            Names from `cuesense.export.FORMATS`.
+        out
+            The folder to write into; None takes ``<session>.export`` in the working folder.
+        columns
+            Columns of the timeline and the states; none: all.
+        overwrite
+            Replace what was exported before.
+
+        Returns
+        -------
+            The folder of each format.
+        """
+        from cuesense.export import export
+
+        return export(self, formats, out, columns=columns, overwrite=overwrite)
+
+    def to_csv(self, out: str | Path | None = None, *, wide: bool = False, **options: Any) -> Path:
+        """Write CSV tables, a row per tick and person, or if `wide` per tick; see `export`."""
+        name = "csv-wide" if wide else "csv"
+        return self.export(name, out=out, **options)[name]
+
+    def to_parquet(self, out: str | Path | None = None, **options: Any) -> Path:
+        """Write Parquet tables with units and provenance; see `export`."""
+        return self.export("parquet", out=out, **options)["parquet"]
+
+    def to_elan(self, out: str | Path | None = None, **options: Any) -> Path:
+        """Write an ELAN annotation file; see `export`."""
+        return self.export("elan", out=out, **options)["elan"]
+
+    def to_textgrid(self, out: str | Path | None = None, **options: Any) -> Path:
+        """Write a Praat TextGrid; see `export`."""
+        return self.export("textgrid", out=out, **options)["textgrid"]
+
+    def to_bids(self, out: str | Path | None = None, **options: Any) -> Path:
+        """Write a BIDS dataset; see `export`."""
+        return self.export("bids", out=out, **options)["bids"]
+
+    def to_rttm(self, out: str | Path | None = None, **options: Any) -> Path:
+        """Write who spoke when as RTTM; see `export`."""
+        return self.export("rttm", out=out, **options)["rttm"]
+
+    def to_functionals(self, out: str | Path | None = None, **options: Any) -> Path:
+        """Write functionals per turn and per window; see `export`."""
+        return self.export("functionals", out=out, **options)["functionals"]
+
+    def to_xdf(self, out: str | Path | None = None, **options: Any) -> Path:
+        """Write an XDF file; see `export`."""
+        return self.export("xdf", out=out, **options)["xdf"]
+
+    def series(self, column: str, person: str = "") -> Series:
+        """Return a column of one person, or without a person of the states, as a `Series`.
+
+        Raises
+        ------
+        ParameterError
+            If there is no such column of numbers, or no such person.
+        """
+        table = self.timeline if person else self.state
+        if person not in ("", *PEOPLE):
+            raise ParameterError(
+                f"person={person!r} must be one of {', '.join(PEOPLE)}, or left out"
+            )
+        layout = schema.TIMELINE if person else schema.STATE
+        if column not in {c.name for c in layout if c.kind == "float"}:
+            raise ParameterError(
+                f"column={column!r} is no column of numbers of the {table.path.stem}"
+            )
+        name = f"{person} {column} of {self.path.name}".strip()
+        if person:
+            found = table.of(person, ["t", column])
+            return Series(found["t"], found[column], name)
+        rows = table.to_arrow(["t", column])
+        return Series(rows.column("t").to_numpy(), rows.column(column).to_numpy(), name)
+
+    def window(
+        self, length_s: float, step: float | None = None, table: str = "timeline"
+    ) -> Windows:
+        """Cut a table into windows, for `Windows.agg`.
+
+        Parameters
+        ----------
+        length_s
+            s.
+        step
+            s from one window's start to the next's; None takes the length.
+        table
+            "timeline" or "state".
+
+        Raises
+        ------
+        ParameterError
+            If a length is not above 0, or there is no such table.
+        """
+        tables = {"timeline": self.timeline, "state": self.state}
+        if table not in tables:
+            raise ParameterError(f"table={table!r} must be one of {', '.join(tables)}")
+        return Windows(tables[table], length_s, length_s if step is None else step)
 
     def __repr__(self) -> str:
         return f"Session({str(self.path)!r})"
@@ -296,6 +415,7 @@ def describe(
             "rate": info.rate,
             "channels": info.channels,
             "offset_s": info.offset_s,
+            "started": info.started or None,
             "frames": findings.frames,
             "notes": info.notes,
             "problems": findings.problems,

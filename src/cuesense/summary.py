@@ -1,4 +1,7 @@
-"""What only a whole session can tell: shares and their null, settling, synchrony, turns."""
+"""What only a whole session can tell, each result with its null or interval.
+
+Shares of the labels, settling, synchrony of smiles, voices from turn to turn, turns, space given.
+"""
 
 from __future__ import annotations
 
@@ -8,14 +11,15 @@ import numpy as np
 
 from cuesense import schema
 from cuesense.config import Config
+from cuesense.dyad.entrainment import FEATURES, Following, entrainment
 from cuesense.dyad.features import COLUMN, Features, from_evidence
+from cuesense.dyad.floor import Space, space, summarise
 from cuesense.dyad.modes import stances
 from cuesense.dyad.null import wrong_partner
 from cuesense.dyad.settling import settling
 from cuesense.dyad.synchrony import SessionSynchrony, session_synchrony
-from cuesense.dyad.turns import summarise
 from cuesense.timeline import Table
-from cuesense.types import F64, Event, Role
+from cuesense.types import F64, PEOPLE, Event, Person, Role
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -57,7 +61,11 @@ def summary(
             np.random.default_rng(SEED),
         ),
         "synchrony": _smile_synchrony(timeline, config),
-        "turns": summarise(happened, duration_s) if duration_s > 0 else None,
+        "entrainment": _entrainment(timeline, happened, config),
+        "turns": summarise(happened, duration_s, np.random.default_rng(SEED))
+        if duration_s > 0
+        else None,
+        "space": _space(timeline, rows, happened, config),
     }
 
 
@@ -68,11 +76,16 @@ def features_of(state: pa.Table) -> Features:
     return from_evidence(columns.pop("t"), columns)
 
 
+def listener_of(timeline: Table) -> Person | None:
+    """Return who listens; None if nobody is known to."""
+    first = timeline.to_arrow(["person", "role"]).slice(0, len(PEOPLE)).to_pylist()
+    return next((row["person"] for row in first if row["role"] == Role.LISTENER), None)
+
+
 def seen(timeline: Table, state: pa.Table, config: Config) -> F64:
     """Return what the dyad's estimator saw of both people: (n, fields of `DyadSample`)."""
     every = round(config.grid.rate_hz / config.dyad.rate_hz)
-    roles = timeline.of("A", ["role"])["role"]
-    listener, partner = "AB" if len(roles) and roles[0] == Role.LISTENER else "BA"
+    listener, partner = "AB" if listener_of(timeline) == "A" else "BA"
     evidence = {"events": "responses", "gaze_on_partner": "looks"}
     columns = {
         "t": state.column("t").to_numpy(),
@@ -110,3 +123,23 @@ def _smile_synchrony(timeline: Table, config: Config) -> SessionSynchrony:
         settings=config.synchrony,
         rng=np.random.default_rng(SEED),
     )
+
+
+def _entrainment(timeline: Table, events: list[Event], config: Config) -> dict[Person, Following]:
+    """Return whether each voice follows the other's."""
+    columns = ["t", *FEATURES.values()]
+    of = {p: timeline.of(p, columns) for p in PEOPLE}
+    rng = np.random.default_rng(SEED)
+    return entrainment(of["A"]["t"], of, events, config.entrainment, rng)
+
+
+def _space(timeline: Table, state: pa.Table, events: list[Event], config: Config) -> Space | None:
+    """Return whether the listener gave space; None if nobody is known to listen."""
+    listener = listener_of(timeline)
+    if listener is None:
+        return None
+    t, arousal, valence = (
+        state.column(c).to_numpy() for c in ("t", "partner_arousal", "partner_valence")
+    )
+    rng = np.random.default_rng(SEED)
+    return space(events, listener, t, arousal, valence, config.turns, rng)

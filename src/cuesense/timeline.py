@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 
 from cuesense import schema
+from cuesense.errors import MissingExtraError, ParameterError
 from cuesense.folder import writing
 from cuesense.types import Moment, Person, Role
 
 if TYPE_CHECKING:
     import pandas as pd
+    import polars as pl
     import pyarrow as pa
 
 BATCH_TICKS = 250
@@ -195,10 +198,13 @@ class Table:
     ----------
     path
         a Parquet file.
+    started
+        when its time 0 was, if that is known.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, started: datetime | None = None) -> None:
         self.path = path
+        self.started = started
 
     @property
     def columns(self) -> list[str]:
@@ -218,9 +224,63 @@ class Table:
 
         return pq.read_table(self.path, columns=None if columns is None else list(columns))
 
-    def to_pandas(self, columns: Sequence[str] | None = None) -> pd.DataFrame:
-        """Return the table, or some columns of it, as a pandas DataFrame."""
-        frame: pd.DataFrame = self.to_arrow(columns).to_pandas()
+    def to_pandas(
+        self,
+        columns: Sequence[str] | None = None,
+        *,
+        index: Literal["seconds", "time"] | None = None,
+    ) -> pd.DataFrame:
+        """Return the table, or some columns of it, as a pandas DataFrame.
+
+        Parameters
+        ----------
+        columns
+            Names; None: all.
+        index
+            "seconds": rows are indexed by ``t``; "time": by the date and time (UTC) of ``t``, if
+            it is known when the recording was made; None: by their number.
+
+        Raises
+        ------
+        ParameterError
+            If there is no such index, or it is not known when the recording was made.
+        """
+        import pandas as pd
+
+        if index is None:
+            plain: pd.DataFrame = self.to_arrow(columns).to_pandas()
+            return plain
+        if index not in ("seconds", "time"):
+            raise ParameterError(f"index={index!r} must be one of seconds, time, None")
+        names = None if columns is None else list(dict.fromkeys(["t", *columns]))
+        frame: pd.DataFrame = self.to_arrow(names).to_pandas().set_index("t")
+        if index == "time":
+            if self.started is None:
+                raise ParameterError(
+                    "index='time' needs to know when the recording was made, which its file does "
+                    "not say; take index='seconds'"
+                )
+            # Nanoseconds, rounded: a float64 of days since 1970 would be off by microseconds.
+            since = pd.to_timedelta((frame.index.to_numpy() * 1e9).round().astype("int64"), "ns")
+            frame.index = pd.DatetimeIndex(pd.Timestamp(self.started) + since, name="time")
+        return frame
+
+    def to_polars(self, columns: Sequence[str] | None = None) -> pl.DataFrame:
+        """Return the table, or some columns of it, as a polars DataFrame; nothing is copied.
+
+        Raises
+        ------
+        MissingExtraError
+            If polars is not installed.
+        """
+        try:
+            import polars as pl
+        except ImportError as error:
+            raise MissingExtraError(
+                "polars tables need polars: pip install 'cuesense[polars]'"
+            ) from error
+        frame = pl.from_arrow(self.to_arrow(columns), rechunk=False)
+        assert isinstance(frame, pl.DataFrame)
         return frame
 
     def of(self, person: str, columns: Sequence[str]) -> dict[str, np.ndarray]:

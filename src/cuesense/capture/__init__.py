@@ -49,6 +49,8 @@ class SourceInfo:
         s by which the second recording starts after the first.
     notes
         sentences for the user (rotation applied, no sound, …).
+    started
+        when the session's time 0 was, ISO 8601 with the zone, as far as it is known; else "".
     """
 
     paths: tuple[Path, ...]
@@ -60,6 +62,7 @@ class SourceInfo:
     channels: tuple[int, ...]
     offset_s: float = 0.0
     notes: tuple[str, ...] = ()
+    started: str = ""
 
 
 class Source(Protocol):

@@ -12,6 +12,7 @@ import math
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from itertools import takewhile
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -45,6 +46,7 @@ class _Recording:
     sound: Sound | None
     declared_end: float  # s, NaN if the container does not say
     notes: tuple[str, ...]
+    made: str  # when it was recorded, ISO 8601, "" if the container does not say
 
     @property
     def streams(self) -> tuple[Stream, ...]:
@@ -88,6 +90,7 @@ def _probe(path: Path, index: int, view: int, max_side: int) -> _Recording:
         )
         if container.duration is not None:
             end = ((container.start_time or 0) + container.duration) / av.time_base
+        made = _when(container.metadata.get("creation_time", ""))
     if picture is None and sound is None:
         why = "; ".join(notes) or "no picture and no sound found, perhaps it is cut off"
         raise MediaError(
@@ -98,7 +101,19 @@ def _probe(path: Path, index: int, view: int, max_side: int) -> _Recording:
         notes.append(f"{path.name} has no {'picture' if picture is None else 'sound'}")
     elif abs(late := sound.start - picture.start) > JITTER_S:
         notes.append(f"{path.name}: sound starts {late:+.2f} s from the picture's start")
-    return _Recording(path, picture, sound, end, tuple(notes))
+    return _Recording(path, picture, sound, end, tuple(notes), made)
+
+
+def _when(stamp: str) -> str:
+    """Return when a container says it was made, in ISO 8601 UTC; "" if it does not."""
+    try:
+        when = datetime.fromisoformat(stamp)
+    except ValueError:
+        return ""
+    # A clock that was never set tells 1904 or 1970; a time without its zone is none.
+    if when.tzinfo is None or when.year < 1990:
+        return ""
+    return when.astimezone(UTC).isoformat()
 
 
 class FileSource:
@@ -342,5 +357,6 @@ def open_files(
         channels=tuple(r.sound.channels if r.sound else 0 for r in recordings),
         offset_s=starts[-1] - starts[0],
         notes=tuple(note for r in recordings for note in r.notes),
+        started=recordings[int(np.argmin(starts))].made,
     )
     return FileSource(recordings, starts, info, block_s)

@@ -3,8 +3,8 @@
 Windowed lagged cross-correlation (Boker, Xu, Rotondo & King 2002, 10.1037/1082-989X.7.3.338) with
 the windowing of motion energy analysis (Ramseyer & Tschacher 2011, 10.1037/a0023419): the values
 equal those of the R package rMEA 1.3.0. The session's claim rests on the *signed* mean Fisher z
-at short lags, tested against phase-randomised surrogates (Theiler et al. 1992): mean |z| rises
-with any slow series, the maximum over lags says next to nothing, and shuffling samples calls
+at short lags, tested against surrogates with randomised phases (Theiler et al. 1992): mean |z|
+rises with any slow series, the maximum over lags says next to nothing, and shuffling samples calls
 every pair of slow series synchronous.
 
 Sign of a lag: positive means that `y` follows `x`.
@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cuesense.config import Synchrony
+from cuesense.dyad.chance import UNKNOWN, Chance, against
 from cuesense.errors import ParameterError
 from cuesense.types import F64
 
@@ -183,6 +184,9 @@ def _lagged(a: F64, b: F64) -> F64:
 def phase_randomised(y: F64, count: int, rng: np.random.Generator) -> Iterator[F64]:
     """Yield surrogates of `y` with its spectrum, so its slowness, and random phases.
 
+    The transform takes a series to go round in a circle. Where its ends differ, the jump between
+    them would pass for quick variation and the surrogates come out too quick, which narrows the
+    null; so the line through the ends is taken off before and put back after.
     Gaps are bridged linearly for the transform and cut out of each surrogate again: it misses
     what `y` misses, and the bridges make its spectrum somewhat too smooth.
 
@@ -197,19 +201,21 @@ def phase_randomised(y: F64, count: int, rng: np.random.Generator) -> Iterator[F
 
     References
     ----------
-    Theiler et al. 1992, 10.1016/0167-2789(92)90102-S.
+    Theiler et al. 1992, 10.1016/0167-2789(92)90102-S; ends that differ: Schreiber & Schmitz 2000,
+    10.1016/S0167-2789(00)00043-9.
     """
     there = np.isfinite(y)
     if there.sum() < 4:
         raise ParameterError(f"{there.sum()} finite values are too few: surrogates need 4")
     index = np.arange(len(y))
     filled = np.interp(index, index[there], y[there])
-    spectrum = np.fft.rfft(filled)
+    line = np.linspace(filled[0], filled[-1], len(y))
+    spectrum = np.fft.rfft(filled - line)
     turning = slice(1, (len(y) + 1) // 2)  # the mean, and the Nyquist term of an even n, are real
     for _ in range(count):
         phases = np.ones(len(spectrum), np.complex128)
         phases[turning] = np.exp(2j * np.pi * rng.random(len(phases[turning])))
-        surrogate = np.fft.irfft(spectrum * phases, len(y))
+        surrogate = line + np.fft.irfft(spectrum * phases, len(y))
         surrogate[~there] = np.nan
         yield surrogate
 
@@ -246,11 +252,14 @@ class SessionSynchrony:
     p
         share of surrogates (and the data) at least as far from zero as `z`; two-sided.
     null
-        (surrogates,) their mean signed z.
+        (surrogates,) their mean signed z; `low` and `high` are its 2.5 and 97.5 %.
     peak_lag_s
         lag of the highest mean z; positive: `y` follows `x`.
+    lead
+        mean z of the lags within the band at which `y` follows, minus that of those at which `x`
+        does, beside the same of the surrogates.
     leader
-        "x", "y" or "" (no lag, or p above 5 %).
+        "x", "y" or "": who leads, if `z` is above 0 and both it and `lead` are beyond chance.
     windows
         number of windows.
     reason
@@ -263,7 +272,10 @@ class SessionSynchrony:
     z_absolute: float
     p: float
     null: F64
+    low: float
+    high: float
     peak_lag_s: float
+    lead: Chance
     leader: Literal["x", "y", ""]
     windows: int
     reason: str
@@ -297,7 +309,7 @@ def session_synchrony(
     rng
         source of the surrogates.
     null
-        "phase" randomises the phases of `y`; "roll" rolls it by at least a window.
+        "phase" randomises the phases of both series; "roll" rolls `y` by at least a window.
 
     Returns
     -------
@@ -326,11 +338,13 @@ def session_synchrony(
         reason = "constant"
     if reason:
         nan = float("nan")
-        return SessionSynchrony(nan, nan, nan, np.empty(0), nan, "", 0, reason, power)
+        return SessionSynchrony(
+            nan, nan, nan, np.empty(0), nan, nan, nan, UNKNOWN, "", 0, reason, power
+        )
 
-    def correlate(other: F64, lag_s: float) -> WindowedCorrelation:
+    def correlate(one: F64, other: F64, lag_s: float) -> WindowedCorrelation:
         return windowed_correlation(
-            x,
+            one,
             other,
             rate_hz=rate_hz,
             window_s=settings.window_s,
@@ -339,24 +353,36 @@ def session_synchrony(
             max_missing=settings.max_missing,
         )
 
+    def measure(one: F64, other: F64) -> tuple[float, float]:
+        found, step = correlate(one, other, band_s), 1.0 / rate_hz
+        z, follows = found.mean(-band_s, band_s), found.mean(step, band_s)
+        return z, follows - found.mean(-band_s, -step)
+
+    pairs: Iterator[tuple[F64, F64]]
     if null == "phase":
-        surrogates = phase_randomised(y, settings.surrogates, rng)
+        # Of both, so that neither's own ups and downs decide how wide the null is.
+        one, other = (phase_randomised(s, settings.surrogates, rng) for s in (x, y))
+        pairs = zip(one, other, strict=True)
     else:
         shift = round(settings.window_s * rate_hz)
-        surrogates = rolled(y, settings.surrogates, rng, min_shift=shift)
-    z = correlate(y, band_s).mean(-band_s, band_s)
-    chance = np.array([correlate(s, band_s).mean(-band_s, band_s) for s in surrogates])
+        pairs = ((x, s) for s in rolled(y, settings.surrogates, rng, min_shift=shift))
+    z, lead = measure(x, y)
+    chance, leads = np.array([measure(*pair) for pair in pairs]).T
     p = (1 + np.sum(np.abs(chance) >= abs(z))) / (1 + len(chance)) if np.isfinite(z) else np.nan
-    wide = correlate(y, settings.lag_s)
-    lag = wide.peak_lag_s()
-    leads = p <= 0.05 and z > 0 and lag != 0
+    low, high = np.nanquantile(chance, [0.025, 0.975]) if np.isfinite(z) else (np.nan, np.nan)
+    ahead = against(lead, leads)
+    wide = correlate(x, y, settings.lag_s)
+    led = p <= 0.05 and z > 0 and ahead.beyond
     return SessionSynchrony(
         z=z,
         z_absolute=wide.mean(-settings.lag_s, settings.lag_s, absolute=True),
         p=float(p),
         null=chance,
-        peak_lag_s=lag,
-        leader=("x" if lag > 0 else "y") if leads else "",
+        low=float(low),
+        high=float(high),
+        peak_lag_s=wide.peak_lag_s(),
+        lead=ahead,
+        leader=("x" if lead > 0 else "y") if led else "",
         windows=len(wide.z),
         reason="" if np.isfinite(z) else "no usable window",
         power=power,

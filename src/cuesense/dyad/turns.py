@@ -12,15 +12,12 @@ A turn that ends before the other's turn does never had the floor and has no off
 from __future__ import annotations
 
 from bisect import insort
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-import numpy as np
-
 from cuesense import config
 from cuesense.errors import ParameterError
-from cuesense.types import PEOPLE, Event, Person
+from cuesense.types import PEOPLE, Event
 
 WITHIN: Final = "within"  # detail of a turn that lies inside the other's
 INTERRUPTION: Final = "interruption"  # detail of a turn that takes the floor while the other talks
@@ -229,81 +226,3 @@ class Turns:
 def _backchannel(utterance: _Utterance) -> Event:
     start, end, person = utterance
     return Event(start, end, PEOPLE[person], "backchannel", end - start)
-
-
-@dataclass(frozen=True, slots=True)
-class TurnSummary:
-    """A session's turn-taking.
-
-    Attributes
-    ----------
-    talk_share
-        of all turn time, each person's share in [0, 1]; NaN without turns.
-    turns
-        number of turns of each person.
-    median_offset_s
-        median floor transfer offset of each person's turns, s; NaN if none.
-    interruptions
-        turns of each person that took the floor while the other talked on.
-    backchannels_per_min
-        of each person.
-    silence_share
-        share of the session in which nobody has a turn or a backchannel.
-    overlap_share
-        share of the session in which both speak.
-    """
-
-    talk_share: Mapping[Person, float]
-    turns: Mapping[Person, int]
-    median_offset_s: Mapping[Person, float]
-    interruptions: Mapping[Person, int]
-    backchannels_per_min: Mapping[Person, float]
-    silence_share: float
-    overlap_share: float
-
-
-def summarise(events: Iterable[Event], duration_s: float) -> TurnSummary:
-    """Summarise the turns, backchannels and overlaps of a session.
-
-    Parameters
-    ----------
-    events
-        events of all kinds; others are ignored.
-    duration_s
-        s, length of the session.
-
-    Raises
-    ------
-    ParameterError
-        if the duration is not positive.
-    """
-    if not duration_s > 0:
-        raise ParameterError(f"duration_s={duration_s:g} must be > 0 s")
-    events = list(events)
-    turns = {p: [e for e in events if e.kind == "turn" and e.person == p] for p in PEOPLE}
-    time = {p: sum(e.t_end - e.t for e in turns[p]) for p in PEOPLE}
-    total = sum(time.values())
-    offsets = {p: [e.value for e in turns[p] if np.isfinite(e.value)] for p in PEOPLE}
-    short = {p: sum(e.kind == "backchannel" and e.person == p for e in events) for p in PEOPLE}
-    voiced = _union_s(e for e in events if e.kind in ("turn", "backchannel"))
-    overlap = _union_s(e for e in events if e.kind == "overlap")
-    return TurnSummary(
-        talk_share={p: time[p] / total if total else float("nan") for p in PEOPLE},
-        turns={p: len(turns[p]) for p in PEOPLE},
-        median_offset_s={
-            p: float(np.median(offsets[p])) if offsets[p] else float("nan") for p in PEOPLE
-        },
-        interruptions={p: sum(e.detail == INTERRUPTION for e in turns[p]) for p in PEOPLE},
-        backchannels_per_min={p: 60.0 * short[p] / duration_s for p in PEOPLE},
-        silence_share=max(0.0, 1.0 - voiced / duration_s),
-        overlap_share=overlap / duration_s,
-    )
-
-
-def _union_s(events: Iterable[Event]) -> float:
-    """Return the time covered by at least one event, s."""
-    covered, end = 0.0, float("-inf")
-    for event in sorted(events, key=lambda e: e.t):
-        covered += max(0.0, event.t_end - max(event.t, end))
-        end = max(end, event.t_end)
-    return covered

@@ -37,6 +37,8 @@ FULL_S: Final = 60.0
 NOTE_LENGTH: Final = 500
 """Letters of a mark's or check-in's words."""
 
+Watch = Callable[[Moment, float], None]
+
 
 @dataclass(frozen=True, slots=True)
 class Choice:
@@ -63,6 +65,8 @@ class LiveSession:
         Decided already: begin at once. None: rehearse until the command "begin".
     given
         Saved profiles of the two people.
+    watch
+        Called with each moment, and with time.monotonic() when what it tells of was captured.
 
     Attributes
     ----------
@@ -81,8 +85,10 @@ class LiveSession:
         config: Config,
         choice: Choice | None = None,
         given: Given = (None, None),
+        watch: Watch | None = None,
     ) -> None:
         self._feed, self._folder, self._config = feed, folder, config
+        self._watch = watch
         self._choice = choice
         self.board = Board()
         self.findings = Findings(given=given)
@@ -260,6 +266,8 @@ class LiveSession:
                     moment = self._with_events(sensed)
                     journal.write(moment)
                     self._tell(moment)
+                    if self._watch is not None:
+                        self._watch(moment, self._feed.started + moment.t)
                     yield moment
                 self._enter("ending", "Writing the report …")
             self._about["clocks"] = self._feed.clocks()

@@ -91,7 +91,7 @@ def render(session: ReportInput) -> str:
         sections=reading.sections(found, meta.get("summary") or {}, cast, meta.get("live")),
         coverage={"sentences": reading.coverage(found, meta, cast)},
         tracks=charts(found),
-        tables=tables(found),
+        tables=tables(found, meta.get("summary") or {}),
         limits=sentences.LIMITS,
         provenance=_provenance(meta),
         settings=json.dumps(meta.get("config") or {}, indent=1, sort_keys=True),

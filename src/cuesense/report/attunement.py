@@ -232,14 +232,20 @@ def settling(result: Mapping[str, Any] | None, partner: Who, bouts: Sequence[At]
             f"{result.get('regulating') or 0} regulating and {result.get('mirroring') or 0} "
             "mirroring stretches to compare, which is too few."
         )
-    numbers = f"({signed(difference)}, 95{words.THIN}% interval {signed(low)} to {signed(high)})"
+    numbers = f"{signed(difference)}, 95{words.THIN}% interval {signed(low)} to {signed(high)}"
+    chance = result.get("chance") or {}
+    p = number(chance.get("p"))
+    if math.isfinite(p):
+        least, most = (signed(number(chance.get(k))) for k in ("low", "high"))
+        numbers += f"; with the stretches at other times {least} to {most}, {probability(p)}"
     start = "10 to 20 seconds after regulating stretches, "
-    if high < 0:
+    shown = not p > CHANCE  # both have to say so; sessions of earlier versions have no null
+    if high < 0 and shown:
         found = (
             f"had settled more than after mirroring stretches, beyond what {partner.possessive} "
             "own trend predicts"
         )
-    elif low > 0:
+    elif low > 0 and shown:
         found = (
             "had settled less than after mirroring stretches, compared with "
             f"{partner.possessive} own trend"
@@ -249,7 +255,7 @@ def settling(result: Mapping[str, Any] | None, partner: Who, bouts: Sequence[At]
             f"{partner.was} neither calmer nor more activated than after mirroring ones, as far as "
             "this recording can tell"
         )
-    return Sentence(f"{start}{partner.subject} {found} {numbers}.", tuple(bouts))
+    return Sentence(f"{start}{partner.subject} {found} ({numbers}).", tuple(bouts))
 
 
 def synchrony(result: Mapping[str, Any] | None) -> list[Sentence]:
@@ -263,7 +269,11 @@ def synchrony(result: Mapping[str, Any] | None) -> list[Sentence]:
     if not result:
         return [quiet("Whether your smiles came together was not computed here.")]
     z, p = number(result.get("z")), number(result.get("p"))
-    statistic = f"(z{words.NB}={words.NB}{signed(z, 2)}, {probability(p)})"
+    statistic = f"z{words.NB}={words.NB}{signed(z, 2)}"
+    low, high = number(result.get("low")), number(result.get("high"))
+    if math.isfinite(low):
+        statistic += f", by chance {signed(low, 2)} to {signed(high, 2)}"
+    statistic = f"({statistic}, {probability(p)})"
     if not (math.isfinite(z) and math.isfinite(p)):
         why = str(result.get("reason") or "not enough data")
         said = [quiet(f"Whether your smiles came together cannot be said ({why}).")]

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from cuesense import schema
-from cuesense.report import attunement, facts, sentences
+from cuesense.report import attunement, facts, pair, sentences
 from cuesense.report.digest import Digest, Span, Track
 from cuesense.report.sentences import Sentence, anchored, quiet
-from cuesense.report.words import THIN, At, Who, percent, reason, seconds
+from cuesense.report.words import THIN, At, Who, number, percent, reason, seconds
 from cuesense.types import Role
 
 
@@ -105,7 +105,7 @@ def sections(
         parts = [
             _attunement(digest, summary, who),
             _cues(digest, who),
-            _grace(digest, summary.get("turns") or {}, who),
+            _grace(digest, summary, who),
             _listening(digest, who),
             _self(digest, who.pairs, who),
         ]
@@ -144,6 +144,9 @@ def _attunement(digest: Digest, summary: Mapping[str, Any], who: Cast) -> Sectio
     )
     said.append(attunement.settling(summary.get("settling"), who[partner], bouts["regulating"]))
     said += attunement.synchrony(summary.get("synchrony"))
+    for one, other in who.pairs:
+        voices = (summary.get("entrainment") or {}).get(one.person)
+        said += pair.voices(who[one], who[other], voices)
     return Section(
         "attunement",
         "Attunement",
@@ -167,10 +170,14 @@ def _attunement(digest: Digest, summary: Mapping[str, Any], who: Cast) -> Sectio
             "shorter the recording, the fewer shifts it allows, and the less p can show.",
             "Settling compares activation 10 to 20 seconds later with this person's own trend, and "
             "what is left after regulating with what is left after mirroring; the interval comes "
-            "from resampling the stretches.",
+            "from resampling the stretches, the range by chance from moving them in time.",
             "Smiles: whether they rise and fall together within a second (windowed "
             "cross-correlation, mean Fisher z with its sign), tested against the same smiles with "
             "randomised phases.",
+            "Voices: pitch, level and pace of the last 5 seconds of a turn and of the first 5 of "
+            "the answer, each against the speaker's own median. By chance: the answers' own trend "
+            "and likeness, with the rest shuffled. Of the nine comparisons of a voice only those "
+            "that hold for all nine together are put forward.",
         ),
         _shares(shares, null),
     )
@@ -243,8 +250,9 @@ def _cues(digest: Digest, who: Cast) -> Section:
     )
 
 
-def _grace(digest: Digest, turns: Mapping[str, Any], who: Cast) -> Section:
+def _grace(digest: Digest, summary: Mapping[str, Any], who: Cast) -> Section:
     said: list[Sentence] = []
+    turns = summary.get("turns") or {}
     for listener, partner in who.pairs:
         mine = [e for e in digest.events["turn"] if e.person == listener.person]
         answers = sorted((e for e in mine if e.value > 0.5), key=lambda e: -e.value)[:3]
@@ -252,16 +260,32 @@ def _grace(digest: Digest, turns: Mapping[str, Any], who: Cast) -> Section:
         median = _of(turns.get("median_offset_s"), listener)
         count = sum(np.isfinite(e.value) for e in mine)
         said.append(
-            sentences.latency(who[listener], who[partner], median, int(count), sorted(slow))
+            pair.latency(
+                who[listener],
+                who[partner],
+                median,
+                int(count),
+                sorted(slow),
+                _ends(turns.get("offset_s"), listener),
+            )
         )
+        if len(who.pairs) == 1:
+            said += pair.space(who[listener], who[partner], summary.get("space"))
         cut_in = [At(e.t, min(e.t_end, e.t + 3)) for e in mine if e.detail == "interruption"]
-        said.append(sentences.interruptions(who[listener], who[partner], cut_in, len(mine)))
+        said.append(
+            pair.interruptions(
+                who[listener],
+                who[partner],
+                cut_in,
+                len(mine),
+                _ends(turns.get("interrupting"), listener),
+            )
+        )
         share = _of(turns.get("talk_share"), listener)
-        silence = _of({listener.person: turns.get("silence_share")}, listener)
         long = [
             At(e.t, e.t_end, f"({seconds(_length(e))})") for e in sorted(mine, key=_length)[-2:]
         ]
-        said.append(sentences.floor(who[listener], share, silence, sorted(long)))
+        said.append(pair.floor(who[listener], share, turns, sorted(long)))
     return Section(
         "grace",
         "Give grace",
@@ -272,6 +296,10 @@ def _grace(digest: Digest, turns: Mapping[str, Any], who: Cast) -> Section:
             "they overlap. In recorded conversations the middle value is around 0.1 to 0.2 "
             "seconds, so a longer pause is already unhurried. Taking the floor counts as an "
             "interruption only while the other goes on talking; short responses do not count.",
+            "A peak begins where your partner's activation is 1 above their usual, or their "
+            "pleasantness 1 below, and ends within half of that; a wait comes after one if it was "
+            "under way in the last 5 seconds of the turn before. By chance: the same peaks moved "
+            "along the waits. If your partner went on, you had waited at least that long.",
         ),
     )
 
@@ -388,6 +416,12 @@ def coverage(digest: Digest, meta: Mapping[str, Any], who: Cast) -> list[Sentenc
 def _of(found: Mapping[str, Any] | None, track: Track) -> float:
     value = (found or {}).get(track.person)
     return float("nan") if value is None else float(value)
+
+
+def _ends(found: Mapping[str, Any] | None, track: Track) -> tuple[float, float]:
+    """Return the ends of a person's interval, NaN if it is unknown."""
+    interval = (found or {}).get(track.person) or {}
+    return number(interval.get("low")), number(interval.get("high"))
 
 
 def _of_person(spans: Sequence[Span], track: Track) -> list[Span]:

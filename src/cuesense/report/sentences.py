@@ -13,10 +13,8 @@ from typing import Any, Final
 
 from cuesense.report import words
 from cuesense.report.facts import Gaze, Rise
-from cuesense.report.words import At, Who, percent, seconds, sentence_case, signed
+from cuesense.report.words import At, Who, percent, sentence_case, signed
 
-LEAST_TURNS: Final = 3
-"""Answers from which their median is worth a sentence."""
 SHIFT: Final = 0.5
 """Baseline SD by which a first and a last third have to differ to be a trend."""
 
@@ -179,63 +177,6 @@ def rises(who: Who, other: Who | None, found: Sequence[Rise], known: bool) -> li
             )
         )
     return said
-
-
-# ---- Give grace ------------------------------------------------------------------------------
-
-
-def latency(who: Who, other: Who, median_s: float, turns: int, slow: Sequence[At]) -> Sentence:
-    """How quickly a person answers.
-
-    Parameters
-    ----------
-    who
-        who answers.
-    other
-        who spoke before.
-    median_s
-        median floor transfer offset, s; NaN if unknown.
-    turns
-        turns it rests on.
-    slow
-        the longest pauses before an answer, their lengths as notes.
-    """
-    if not math.isfinite(median_s) or turns < LEAST_TURNS:
-        return quiet(
-            f"How quickly {who.subject} answered cannot be said: it takes {LEAST_TURNS} answers "
-            f"or more, and there were {turns}."
-        )
-    subject, based = sentence_case(who.subject), f"(median of {turns} turns)"
-    if median_s < -0.05:
-        text = f"{subject} mostly began {seconds(-median_s)} before {other.subject} ended {based}."
-    else:
-        text = f"{subject} mostly left {seconds(max(0.0, median_s))} before answering {based}."
-    return Sentence(text + (" Longest pauses:" if slow else ""), tuple(slow))
-
-
-def interruptions(who: Who, other: Who, found: Sequence[At], turns: int) -> Sentence:
-    """How often a person took the floor while the other went on talking."""
-    if not turns:
-        return quiet(f"No turns of {who.subject} were found, so nothing is said on interruptions.")
-    if not found:
-        return Sentence(f"{sentence_case(who.subject)} let {other.subject} finish every time.")
-    return Sentence(
-        f"{sentence_case(who.subject)} began to speak while {other.subject} {other.was} still "
-        f"talking {words.times(len(found))}:",
-        tuple(found),
-    )
-
-
-def floor(who: Who, share: float, silence: float, longest: Sequence[At]) -> Sentence:
-    """How the talking time divides; shares in [0, 1], NaN if unknown; the longest turns."""
-    if not math.isfinite(share):
-        return quiet("Who spoke how much cannot be said: no turns were found.")
-    return Sentence(
-        f"{sentence_case(who.subject)} had {percent(share)} of the talking time, and for "
-        f"{percent(silence)} of the conversation nobody spoke."
-        + (" Longest turns:" if longest else ""),
-        tuple(longest),
-    )
 
 
 # ---- Active listening ------------------------------------------------------------------------

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
 from cuesense import schema
 from cuesense.report.digest import Digest, Track
-from cuesense.report.words import At, clock, percent, plain, reason, signed
+from cuesense.report.words import At, clock, number, percent, plain, reason, signed
 from cuesense.types import F64
 
 MOST_ROWS: Final = 60
@@ -96,8 +97,16 @@ def charts(digest: Digest) -> list[Chart]:
     return found
 
 
-def tables(digest: Digest) -> list[Table]:
-    """Return the tables behind the tracks: means of equal stretches, and the longest gaps."""
+def tables(digest: Digest, summary: Mapping[str, Any]) -> list[Table]:
+    """Return the tables behind the tracks, the longest gaps, and all results beside chance.
+
+    Parameters
+    ----------
+    digest
+        The session.
+    summary
+        Of session.json.
+    """
     present = digest.present
     if not present:
         return []
@@ -137,6 +146,9 @@ def tables(digest: Digest) -> list[Table]:
         )
     )
     found.append(_gaps(digest))
+    if len(present) == 2 and (rows := _beside_chance(digest, summary)):
+        heads = ["from", "what", "here", "by chance: median", "95 % from", "to", "p"]
+        found.append(Table("chance", "Results on the two of you, beside chance", heads, rows))
     return found
 
 
@@ -203,6 +215,42 @@ def _gaps(digest: Digest) -> Table:
         f" (the {MOST_ROWS} longest)" if len(rows) > MOST_ROWS else ""
     )
     return Table("gaps", title, ["from", "to", "who", "what", "why"], sorted(longest))
+
+
+def _beside_chance(digest: Digest, summary: Mapping[str, Any]) -> list[Row]:
+    """Return a row for each result of the whole recording that has a null."""
+    named: list[tuple[str, Mapping[str, Any]]] = []
+    if smiles := summary.get("synchrony"):
+        named.append(("smiles together, mean Fisher z", {**smiles, "value": smiles.get("z")}))
+        named.append(("smiles, B follows minus A follows, z", smiles.get("lead") or {}))
+    for person, following in (summary.get("entrainment") or {}).items():
+        for feature, measures in (following.get("measures") or {}).items():
+            named += [
+                (f"{name} of {person}'s {feature}, turn to turn", chance)
+                for name, chance in measures.items()
+            ]
+    for what, key, inner in (
+        ("arousal after regulating minus after mirroring, SD", "settling", "chance"),
+        ("wait after a peak minus at other times, s", "space", "chance"),
+        ("share of time in which nobody speaks", "turns", "silence"),
+    ):
+        named.append((what, (summary.get(key) or {}).get(inner) or {}))
+    whole = At(0.0, digest.duration_s)
+    return [
+        Row(
+            whole,
+            [
+                what,
+                *(
+                    signed(number(chance.get(k)), 2) or "\N{EN DASH}"
+                    for k in ("value", "median", "low", "high")
+                ),
+                f"{number(chance.get('p')):.3f}",
+            ],
+        )
+        for what, chance in named
+        if math.isfinite(number(chance.get("p")))
+    ]
 
 
 def _bins(digest: Digest, low: float, high: float) -> slice:

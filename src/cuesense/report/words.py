@@ -85,6 +85,11 @@ def seconds(x: float) -> str:
     return f"{minutes}{THIN}min" + (f" {rest}{THIN}s" if rest else "")
 
 
+def wait(x: float) -> str:
+    """Write a wait: "0.4 s", or "-0.4 s" where it is an overlap."""
+    return seconds(x) if x >= 0 else f"{signed(x)}{THIN}s"
+
+
 def clock(t: float) -> str:
     """Write a time of the recording as m:ss or h:mm:ss."""
     minutes, rest = divmod(int(t + 1e-6), 60)

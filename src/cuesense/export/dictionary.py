@@ -1,0 +1,74 @@
+"""The data dictionary: every column of every table, as the schema has it."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from typing import Any, Final
+
+from cuesense import schema
+
+TABLES: Final = {
+    "timeline": schema.TIMELINE,
+    "state": schema.STATE,
+    "events": schema.EVENTS_TABLE,
+}
+FIELDS: Final = ("table", "name", "kind", "unit", "low", "high", "meaning", "source", "missing")
+
+
+def entries() -> list[dict[str, Any]]:
+    """Return one entry per column: `FIELDS`; `low` and `high` are None where the range is open."""
+    return [
+        {
+            "table": table,
+            "name": c.name,
+            "kind": c.kind,
+            "unit": c.unit,
+            "low": c.low,
+            "high": c.high,
+            "meaning": c.meaning,
+            "source": c.source,
+            "missing": missing(c),
+        }
+        for table, columns in TABLES.items()
+        for c in columns
+    ]
+
+
+def missing(column: schema.Column) -> str:
+    """Return how a missing value of a column is coded, in words."""
+    if column.kind == "text":
+        return "empty"
+    if column.name in ("t", "t_end"):
+        return "never missing"
+    return f"NaN; why: {column.reason}" if column.reason else "NaN"
+
+
+def limits(entry: dict[str, Any]) -> str:
+    """Return the range of an entry's values in words; empty if it has none."""
+    low, high = entry["low"], entry["high"]
+    if low is None and high is None:
+        return ""
+    return f"{'-∞' if low is None else f'{low:.4g}'} … {'∞' if high is None else f'{high:.4g}'}"
+
+
+def to_json() -> str:
+    """Return the dictionary as JSON, with the words that text columns hold."""
+    content = {
+        "schema": schema.VERSION,
+        "columns": entries(),
+        "reasons": schema.MISSING,
+        "labels": list(schema.LABELS),
+        "events": schema.EVENTS,
+    }
+    return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+
+
+def to_csv() -> str:
+    """Return the dictionary as CSV, one row per column."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, FIELDS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(entries())
+    return text.getvalue()
