@@ -88,7 +88,7 @@ def _alike(rng: np.random.Generator, n: int, likeness: float) -> F64:
 def _voices(talk: Talk, n: int) -> list[str]:
     rng, settings, hits, some = RNG(1), Entrainment(draws=399), [], 0
     for _ in range(TALKS):
-        t = 12.0 * np.arange(n)
+        t = np.linspace(0.0, 12.0 * n, n)
         pairs = {f: Exchanges(t, *talk(rng, n)) for f in ("pitch", "level", "pace")}
         found = following(pairs, settings, rng)
         hits.append([found.measures["pitch"][m].p <= 0.05 for m in MEASURES])
@@ -116,7 +116,9 @@ def _space(extra_s: float) -> str:
 
 def _bouts(rng: np.random.Generator, extra_s: float) -> tuple[list[Event], F64, F64]:
     """Return turns, ticks and A's arousal; B's waits resemble each other (.3), and so do bouts."""
-    events, high, t = [], [], 0.0
+    events: list[Event] = []
+    high: list[bool] = []
+    t = 0.0
     usual = 0.35 * np.exp(0.8 * _alike(rng, 60, 0.3))
     for k, wait in enumerate(usual):
         up = rng.random() < ((2 / 3) if k and high[-1] else 0.12)

@@ -93,8 +93,8 @@ def test_measures_equal_their_definitions_on_a_talk() -> None:
                 for p in ("A", "B")
             }
             other = "A" if person == "B" else "B"
-            before = SPREAD[i] * ends - usual[other]  # type: ignore[index]
-            after = SPREAD[i] * answers - usual[person]  # type: ignore[index]
+            before = SPREAD[i] * ends - usual[other]
+            after = SPREAD[i] * answers - usual[person]
             at = np.array([e.t for e in events[first::2]])[:30]
             for measure, value in slowly(before, after, at).items():
                 got = own.measures[name][measure].value
@@ -151,12 +151,12 @@ def test_only_the_edges_of_turns_count() -> None:
 def test_strangers_are_rarely_found_to_follow(drift: float, likeness: float) -> None:
     """Also if both get louder in the course of the talk, and turns are like the one before."""
     rng, settings = np.random.default_rng(6), Entrainment(draws=199)
-    t, talks = 10.0 * np.arange(30), 100
+    t, talks = np.arange(0.0, 300.0, 10.0), 100
     alarms = np.zeros(len(MEASURES))
     for _ in range(talks):
-        x = rng.normal(size=(2, 30))
+        x: F64 = rng.normal(size=(2, 30))
         for k in range(1, 30):
-            x[:, k] = likeness * x[:, k - 1] + np.sqrt(1 - likeness**2) * x[:, k]
+            x[:, k] = likeness * x[:, k - 1] + (1 - likeness**2) ** 0.5 * x[:, k]
         x += drift * np.linspace(-0.5, 0.5, 30)
         found = following({"level": Exchanges(t, x[0], x[1])}, settings, rng)
         alarms += [found.measures["level"][m].p <= 0.05 for m in MEASURES]

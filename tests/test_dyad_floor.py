@@ -157,7 +157,8 @@ def test_space_that_was_given_is_found() -> None:
 def test_space_equals_a_plain_reading_of_its_definition() -> None:
     events, t, arousal = talk(4, extra_s=0.3)
     found = space(events, "B", t, arousal, np.zeros(len(t)), SETTINGS, RNG(0))
-    after, otherwise = [], []
+    after: list[float] = []
+    otherwise: list[float] = []
     up = False
     state = []
     for a in arousal:

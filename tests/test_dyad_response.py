@@ -31,6 +31,7 @@ from cuesense.dyad.simulator import Case, Conversation, simulate
 from cuesense.types import F64
 
 RATE_HZ = 5.0
+AFFECT = ("arousal", "valence")
 PARTNER = [i for name, i in COLUMN.items() if name.startswith("partner_")]
 
 
@@ -103,6 +104,56 @@ def test_nothing_seen_says_nothing() -> None:
     assert (verdict.evidence == 0).all()
     assert np.isfinite(verdict.stance).all()
     assert not np.isin(verdict.claim, [MIRRORING, REGULATING, RESPONDING]).any()
+
+
+def test_without_states_there_is_no_stance() -> None:
+    """Not before the first ones are there, and not long after the last."""
+    seen = talks()[0].seen[:2400].copy()
+    states = [COLUMN[f"{who}_{c}"] for who in ("partner", "listener") for c in AFFECT]
+    missing = slice(*(COLUMN[n] for n in ("listener_ok", "calibrated")))
+    for rows in (slice(0, 600), slice(1400, None)):
+        seen[rows, states] = np.nan
+        seen[rows, missing] = 0.0
+        seen[rows, COLUMN["listener_gaze_on_partner"]] = np.nan
+    stance = Response(RATE_HZ).extend(seen).stance
+    np.testing.assert_allclose(stance[:600], np.broadcast_to(stance[0], (600, 3)), atol=0.02)
+    assert stance[600:1400].max() > 0.8
+    assert stance[-1].max() < 0.5
+
+
+def test_a_partner_who_is_not_seen_is_not_a_partner_at_rest() -> None:
+    """Whoever is moved while the partner is hidden has not shown not to mirror."""
+    seen = talks()[0].seen[:600].copy()
+    seen[:, PARTNER] = np.nan
+    seen[:, [COLUMN[f"listener_{c}"] for c in AFFECT]] = 2.0
+    seen[:, COLUMN["listener_gaze_on_partner"]] = np.nan
+    seen[:, COLUMN["listener_ok"]] = 0.0
+    stance = Response(RATE_HZ).extend(seen).stance
+    np.testing.assert_allclose(stance[-1], stance[0], atol=0.02)
+
+
+def test_a_person_is_learned() -> None:
+    """Who is livelier than others by nature is mistaken at first, and less later."""
+    mode = np.stack([c.mode for c in talks()], axis=1)
+    seen = together(talks())
+    lively = seen.copy()
+    lively[..., COLUMN["listener_arousal"]] += 1.0
+    right = [Response(RATE_HZ).extend(x).stance.argmax(axis=-1) == mode for x in (seen, lively)]
+    lost = right[0].mean(axis=1) - right[1].mean(axis=1)
+    assert lost[2400:].mean() < 0.05
+    assert lost[2400:].mean() < lost[:600].mean()
+
+
+def test_the_stance_on_people_it_was_not_fitted_on() -> None:
+    mode = np.stack([c.mode for c in talks()], axis=1)
+    stance = Response(RATE_HZ).extend(together(talks())).stance[150:]
+    true, found = mode[150:], stance.argmax(axis=-1)
+    hits = [np.mean(true[found == k] == k) for k in range(3)]
+    recalls = [np.mean(found[true == k] == k) for k in range(3)]
+    assert min(hits) > 0.6
+    assert min(recalls) > 0.6
+    sure = stance.max(axis=-1)
+    assert abs(np.mean(true == found) - sure.mean()) < 0.08, "it is about as sure as it is right"
 
 
 def test_a_gap_leaves_what_was_found_and_adds_nothing() -> None:

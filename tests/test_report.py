@@ -459,13 +459,13 @@ def _null(**changes: Any) -> dict[str, Any]:
         ),
         (
             pair.voices(YOU, PARTNER, VOICES | {"found": [["pitch", "synchrony"]]})[0],
-            "Your pitch went up and down with your partner's from turn to turn (r = +0.45, by",
+            "The pitch of your voice went up and down with your partner's from turn to turn (r = ",
             False,
         ),
         (
             pair.voices(PARTNER, YOU, VOICES | {"found": [["pitch", "proximity"]]})[0],
-            "Your partner's pitch began further from how you had just ended than from your other "
-            "turns (-0.8 semitones, by chance -0.5 to +0.5, p = 0.20).",
+            "The pitch of your partner's voice began further from how you had just ended than "
+            "from your other turns (-0.8 semitones, by chance -0.5 to +0.5, p = 0.20).",
             False,
         ),
         (
@@ -638,7 +638,8 @@ def test_each_track_has_a_name_a_description_and_a_table(page: Page) -> None:
     assert len(images) == len(tracks)
     assert all(a["aria-label"] for a in images)
     ids = {a["id"] for a in page.all("details") if "id" in a}
-    assert ids == {f"table-{t}" for t in ("mode", "states", "talk", "gaze", "voice", "gaps")}
+    tables = ("mode", "states", "talk", "gaze", "voice", "gaps", "chance")
+    assert ids == {f"table-{t}" for t in tables}
 
 
 def test_sections_follow_the_practice(page: Page) -> None:

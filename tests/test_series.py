@@ -24,7 +24,7 @@ from cuesense.importers import (
     read_pyfeat,
     read_rmea,
 )
-from cuesense.series import SEED, Recorded, Series
+from cuesense.series import SEED, Series, Signals
 from cuesense.windows import FUNCTIONALS, functionals
 from media import Video, write_media
 
@@ -159,13 +159,21 @@ def test_windows_that_make_no_sense(session: Session) -> None:
 def test_functionals_of_little() -> None:
     t = np.array([0.0, 1, 2, 3])
     x = np.array([[1.0, np.nan], [np.nan, np.nan], [5.0, 2.0], [np.nan, np.nan]])
-    found = functionals(t, x, np.array([[0.0, 4.0], [8.0, 9.0]]))
+    found = functionals(t, x.T, np.array([[0.0, 4.0], [8.0, 9.0]]))
     assert list(found) == list(FUNCTIONALS)
-    np.testing.assert_allclose(found["mean"], [[3.0, 2.0], [np.nan, np.nan]])
-    np.testing.assert_allclose(found["sd"], [[np.sqrt(8), np.nan], [np.nan, np.nan]])
-    np.testing.assert_allclose(found["p50"], [[3.0, 2.0], [np.nan, np.nan]])
-    np.testing.assert_allclose(found["slope"], [[2.0, np.nan], [np.nan, np.nan]])
-    np.testing.assert_allclose(found["coverage"], [[0.5, 0.25], [0, 0]])
+    np.testing.assert_allclose(found["mean"].T, [[3.0, 2.0], [np.nan, np.nan]])
+    np.testing.assert_allclose(found["sd"].T, [[np.sqrt(8), np.nan], [np.nan, np.nan]])
+    np.testing.assert_allclose(found["p50"].T, [[3.0, 2.0], [np.nan, np.nan]])
+    np.testing.assert_allclose(found["slope"].T, [[2.0, np.nan], [np.nan, np.nan]])
+    np.testing.assert_allclose(found["coverage"].T, [[0.5, 0.25], [0, 0]])
+
+
+def test_functionals_of_a_long_flat_series() -> None:
+    t = np.arange(90_000) / 25
+    found = functionals(t, np.full((1, 90_000), 200.1), np.array([[3000.0, 3030.0]]))
+    assert found["mean"][0, 0] == pytest.approx(200.1, rel=1e-12)
+    assert found["sd"][0, 0] == pytest.approx(0, abs=1e-9)
+    assert found["slope"][0, 0] == pytest.approx(0, abs=1e-9)
 
 
 def test_openface(tmp_path: Path) -> None:
@@ -289,7 +297,7 @@ def test_synchrony_of_a_file_with_a_session(session: Session, tmp_path: Path) ->
     path.write_text("\n".join(f"{v:.9f} {v:.9f}" for v in x), encoding="utf-8")
     assert 0.1 < np.isnan(x).mean() < 0.5
     mine = read_rmea(path, rate_hz=25)
-    assert isinstance(mine, Recorded)
+    assert isinstance(mine, Signals)
     found = cuesense.synchrony(
         mine["s1"], session.series("motion_energy", "A"), rate_hz=5, min_duration_s=30, window_s=10
     )

@@ -194,7 +194,7 @@ class Dyad:
     min_coverage: float = 0.6
     min_time_s: float = 10.0
     min_p: float = 0.8  # probability from which a stance is clear
-    min_contingency: float = 0.8  # probability from which the listener is said to answer
+    min_contingency: float = 0.6  # probability from which the listener is said to answer
     demand: float = 0.75  # SD; |arousal| and |valence| of the partner both below: no demand
     sharing: float = 0.5  # SD of valence
     escalating: float = 0.5  # SD

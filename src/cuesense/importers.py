@@ -1,6 +1,6 @@
 """Readers of other programs' files, so that their series can be compared with ours.
 
-Each returns a `cuesense.series.Recorded`: times in s and one series per column of numbers, under
+Each returns a `cuesense.series.Signals`: times in s and one series per column of numbers, under
 the program's own names and units. What the program marks as failed is NaN.
 """
 
@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cuesense.errors import MediaError, ParameterError
-from cuesense.series import Recorded
+from cuesense.series import Signals
 from cuesense.types import F64
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-def read_openface(path: str | Path, *, face: int | None = None) -> Recorded:
+def read_openface(path: str | Path, *, face: int | None = None) -> Signals:
     """Read a CSV of OpenFace 2 (FeatureExtraction or FaceLandmarkVidMulti).
 
     Rows with ``success`` 0 are missing. Action units are ``AU12_r`` (intensity, 0 to 5) and
@@ -45,10 +45,10 @@ def read_openface(path: str | Path, *, face: int | None = None) -> Recorded:
     frame = _one(frame, "face_id", face, path)
     t = frame["timestamp"].to_numpy(np.float64)
     failed = frame["success"].to_numpy() == 0
-    return _recorded(path, t, frame, ("frame", "timestamp", "face_id"), failed)
+    return _signals(path, t, frame, ("frame", "timestamp", "face_id"), failed)
 
 
-def read_pyfeat(path: str | Path, *, fps: float, face: object = None) -> Recorded:
+def read_pyfeat(path: str | Path, *, fps: float, face: object = None) -> Signals:
     """Read a CSV of py-feat (`Fex.to_csv`, or `output=` of its detector).
 
     Rows without a face (``FaceScore`` empty or 0) are missing. Time is the frame's number over
@@ -77,10 +77,10 @@ def read_pyfeat(path: str | Path, *, fps: float, face: object = None) -> Recorde
     frame = _one(frame, "Identity", face, path)
     t = frame["frame"].to_numpy(np.float64) / fps
     score = frame["FaceScore"].to_numpy(np.float64)
-    return _recorded(path, t, frame, ("frame", "approx_time"), ~(score > 0))
+    return _signals(path, t, frame, ("frame", "approx_time"), ~(score > 0))
 
 
-def read_libreface(path: str | Path) -> Recorded:
+def read_libreface(path: str | Path) -> Signals:
     """Read a CSV of LibreFace's video analysis.
 
     Action units are ``au_12`` (0 or 1) and ``au_12_intensity`` (0 to 5). Frames without a face
@@ -93,10 +93,10 @@ def read_libreface(path: str | Path) -> Recorded:
     """
     frame = _table(path, "LibreFace", ("frame_idx", "frame_time_in_ms"))
     t = frame["frame_time_in_ms"].to_numpy(np.float64) / 1000
-    return _recorded(path, t, frame, ("frame_idx", "frame_time_in_ms"))
+    return _signals(path, t, frame, ("frame_idx", "frame_time_in_ms"))
 
 
-def read_opensmile(path: str | Path) -> Recorded:
+def read_opensmile(path: str | Path) -> Signals:
     """Read low-level descriptors of openSMILE: SMILExtract's CSV or opensmile-python's.
 
     Time is where each frame starts: ``frameTime``, or ``start``.
@@ -123,12 +123,12 @@ def read_opensmile(path: str | Path) -> Recorded:
     if len(t) < 2:
         raise ParameterError(f"{str(path)!r} holds one row: no series; extract LLDs")
     own = ("file", "name", "frameTime", "frameIndex", "start", "end")
-    return _recorded(path, t, frame, own)
+    return _signals(path, t, frame, own)
 
 
 def read_rmea(
     path: str | Path, *, rate_hz: float, columns: Sequence[Sequence[int]] = ((1,), (2,))
-) -> Recorded:
+) -> Signals:
     """Read motion energy as the R package rMEA does (`readMEA`): text, a row per picture.
 
     Parameters
@@ -168,7 +168,7 @@ def read_rmea(
             if not 1 <= region <= width:
                 raise ParameterError(f"column={region} must be 1 to {width} in {str(path)!r}")
         found[f"s{i}"] = values[:, [r - 1 for r in regions]].sum(axis=1)
-    return Recorded(Path(path).name, np.arange(len(values)) / rate_hz, found)
+    return Signals(Path(path).name, np.arange(len(values)) / rate_hz, found)
 
 
 def _text(path: str | Path) -> str:
@@ -219,20 +219,20 @@ def _one(frame: pd.DataFrame, column: str, face: object, path: str | Path) -> pd
     return frame if face is None else frame[frame[column] == face]
 
 
-def _recorded(
+def _signals(
     path: str | Path,
     t: F64,
     frame: pd.DataFrame,
     without: Sequence[str],
     failed: np.ndarray | None = None,
-) -> Recorded:
+) -> Signals:
     """Return the columns of numbers; NaN in the rows that failed."""
     numbers = frame.select_dtypes("number").drop(columns=[*without], errors="ignore")
     columns = {str(c): numbers[c].to_numpy(np.float64).copy() for c in numbers}
     if failed is not None:
         for values in columns.values():
             values[failed] = np.nan
-    return Recorded(Path(path).name, t, columns)
+    return Signals(Path(path).name, t, columns)
 
 
 def _is_number(cell: str) -> bool:

@@ -104,7 +104,7 @@ class Series:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Recorded(Mapping[str, Series]):
+class Signals(Mapping[str, Series]):
     """What a file of another program holds: series with common times, by column name.
 
     Attributes
@@ -135,7 +135,7 @@ class Recorded(Mapping[str, Series]):
         return len(self.columns)
 
     def __repr__(self) -> str:
-        return f"Recorded({self.name!r}: {len(self.t)} rows x {len(self.columns)} columns)"
+        return f"Signals({self.name!r}: {len(self.t)} rows x {len(self.columns)} columns)"
 
 
 Given = Series | Sequence[float] | npt.NDArray[Any]

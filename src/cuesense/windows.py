@@ -6,11 +6,13 @@ do not depend on a unit: location, spread, percentiles, slope; and how much of i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+import numpy.typing as npt
 
 from cuesense import schema
 from cuesense.errors import ParameterError
@@ -19,69 +21,130 @@ from cuesense.types import F64, PEOPLE
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pyarrow as pa
 
 
-def _mean(t: F64, x: F64, n: F64) -> F64:
-    total = np.nansum(x, axis=0)
-    return np.asarray(np.divide(total, n, out=np.full(x.shape[1], np.nan), where=n > 0))
+PERCENTILES: Final = (5, 20, 50, 80, 95)
+BLOCK: Final = 16
+"""Columns that are measured at a time."""
+_NOISE: Final = 1e-12
+"""Share of a sum of squares below which what is left of it is rounding."""
 
 
-def _sd(t: F64, x: F64, n: F64) -> F64:
-    squares = np.nansum((x - _mean(t, x, n)) ** 2, axis=0)
-    variance = np.divide(squares, n - 1, out=np.full(x.shape[1], np.nan), where=n > 1)
-    return np.asarray(np.sqrt(variance))
+class Cut:
+    """Columns cut into spans of time. All results are (columns, spans).
+
+    Sums are taken once between all starts and ends of spans, so spans that overlap cost no more
+    than others; columns are centred first, so that differences of sums stay exact to about 1e-10.
+
+    Parameters
+    ----------
+    t
+        (n,) s, ascending.
+    x
+        (columns, n), NaN where missing.
+    spans
+        (spans, 2) s: a tick counts if start <= t < end.
+    """
+
+    def __init__(self, t: F64, x: F64, spans: F64) -> None:
+        # Times are sums of steps: a tick that is a rounding error early is in the span it starts.
+        self._first, self._end = (np.searchsorted(t, edge - 1e-6) for edge in spans.T)
+        self._edges = np.unique(np.concatenate((self._first, self._end, [0, len(t)])))
+        self._x = x
+        self._there = np.isfinite(x)
+        count = np.maximum(self._there.sum(axis=1), 1)
+        self._centre = (np.where(self._there, x, 0.0).sum(axis=1) / count)[:, None]
+        self._y = np.where(self._there, x - self._centre, 0.0)
+        self._t = t - (t.mean() if len(t) else 0.0)
+
+    def _sum(self, values: npt.NDArray[Any]) -> F64:
+        """Return the sums over each span of (columns, n)."""
+        so_far = np.zeros((len(values), len(self._edges)))
+        if len(self._edges) > 1:
+            parts = np.add.reduceat(values, self._edges[:-1], axis=1, dtype=np.float64)
+            np.cumsum(parts, axis=1, out=so_far[:, 1:])
+        first, end = (np.searchsorted(self._edges, e) for e in (self._first, self._end))
+        return np.asarray(so_far[:, end] - so_far[:, first])
+
+    @cached_property
+    def count(self) -> F64:
+        """How many values are there."""
+        return self._sum(self._there)
+
+    @cached_property
+    def _total(self) -> F64:
+        return self._sum(self._y)
+
+    def mean(self) -> F64:
+        """Mean."""
+        return _ratio(self._total, self.count, self.count > 0) + self._centre
+
+    def sd(self) -> F64:
+        """Sample standard deviation, n - 1."""
+        squares = self._sum(self._y**2)
+        left = squares - _ratio(self._total**2, self.count, self.count > 0)
+        left = np.where(left > _NOISE * squares, left, 0.0)
+        return np.sqrt(_ratio(left, self.count - 1, self.count > 1))
+
+    def slope(self) -> F64:
+        """Slope of the least-squares line, per s."""
+        when = np.where(self._there, self._t, 0.0)
+        sum_t, squares = self._sum(when), self._sum(when**2)
+        some = self.count > 1
+        spread = squares - _ratio(sum_t**2, self.count, some)
+        rise = self._sum(when * self._y) - _ratio(sum_t * self._total, self.count, some)
+        return _ratio(rise, spread, some)
+
+    def coverage(self) -> F64:
+        """Share of the ticks that have a value; 0 without ticks."""
+        ticks = self._end - self._first
+        return self.count / np.maximum(ticks, 1)
+
+    def percentile(self, percent: int) -> F64:
+        """Percentile, interpolated linearly; one of `PERCENTILES`."""
+        return self._percentiles[PERCENTILES.index(percent)]
+
+    @cached_property
+    def _percentiles(self) -> F64:
+        found = np.full((len(PERCENTILES), *self.count.shape), np.nan)
+        share = np.array(PERCENTILES)[:, None] / 100
+        for i, (first, end) in enumerate(zip(self._first, self._end, strict=True)):
+            if first == end:
+                continue
+            ordered = np.sort(self._x[:, first:end], axis=1)  # missing values come last
+            last = np.maximum(self.count[:, i] - 1, 0)
+            rank = share * last
+            low = rank.astype(np.intp)
+            high = np.minimum(low + 1, last.astype(np.intp))
+            below, above = (np.take_along_axis(ordered, k.T, axis=1).T for k in (low, high))
+            found[:, :, i] = below + (rank - low) * (above - below)
+        return found
 
 
-def _percentile(percent: float) -> Callable[[F64, F64, F64], F64]:
-    def of(t: F64, x: F64, n: F64) -> F64:
-        if not len(x):
-            return np.full(x.shape[1], np.nan)
-        rank = percent / 100 * np.maximum(n - 1, 0)
-        low = np.floor(rank).astype(np.intp)
-        columns = np.arange(x.shape[1])
-        ordered = np.sort(x, axis=0)  # missing values come last
-        below = ordered[low, columns]
-        above = ordered[np.minimum(low + 1, np.maximum(n.astype(np.intp) - 1, 0)), columns]
-        return np.asarray(below + (rank - low) * (above - below))
-
-    return of
-
-
-def _slope(t: F64, x: F64, n: F64) -> F64:
-    there = np.isfinite(x)
-    when = np.where(there, t[:, None], np.nan)
-    when = when - _mean(t, when, n)
-    spread = np.nansum(when**2, axis=0)
-    rise = np.nansum(when * x, axis=0)
-    slope = np.divide(rise, spread, out=np.full(x.shape[1], np.nan), where=spread > 0)
-    return np.asarray(slope)
-
-
-def _coverage(t: F64, x: F64, n: F64) -> F64:
-    return n / len(x) if len(x) else np.zeros(x.shape[1])
+def _ratio(a: F64, b: F64, where: npt.NDArray[np.bool_]) -> F64:
+    """Return a / b where that is to be had, else NaN."""
+    return np.asarray(np.divide(a, b, out=np.full(a.shape, np.nan), where=where))
 
 
 @dataclass(frozen=True, slots=True)
 class Functional:
-    """One functional: `of` takes (n,) s, (n, columns), the finite values of each column.
-
-    In `unit` and `meaning` ``{}`` stands for the column's own.
-    """
+    """One functional. In `unit` and `meaning` ``{}`` stands for the column's own."""
 
     unit: str
     meaning: str
-    of: Callable[[F64, F64, F64], F64]
+    of: Callable[[Cut], F64]
 
 
 FUNCTIONALS: Final[dict[str, Functional]] = {
-    "mean": Functional("{}", "mean of: {}", _mean),
-    "sd": Functional("{}", "standard deviation (n - 1) of: {}", _sd),
+    "mean": Functional("{}", "mean of: {}", Cut.mean),
+    "sd": Functional("{}", "standard deviation (n - 1) of: {}", Cut.sd),
     **{
-        f"p{q}": Functional("{}", f"{q}th percentile of: {{}}", _percentile(q))
-        for q in (5, 20, 50, 80, 95)
+        f"p{q}": Functional("{}", f"{q}th percentile of: {{}}", partial(Cut.percentile, percent=q))
+        for q in PERCENTILES
     },
-    "slope": Functional("{}/s", "slope of the least-squares line through: {}", _slope),
-    "coverage": Functional("1", "share of the ticks that have: {}", _coverage),
+    "slope": Functional("{}/s", "slope of the least-squares line through: {}", Cut.slope),
+    "coverage": Functional("1", "share of the ticks that have: {}", Cut.coverage),
 }
 """By name. All leave missing values out; where too few are left the result is NaN."""
 
@@ -94,7 +157,7 @@ def functionals(t: F64, x: F64, spans: F64, names: Sequence[str] = ()) -> dict[s
     t
         (n,) s, ascending.
     x
-        (n, columns), NaN where missing.
+        (columns, n), NaN where missing.
     spans
         (spans, 2) s: a tick counts if start <= t < end.
     names
@@ -102,7 +165,7 @@ def functionals(t: F64, x: F64, spans: F64, names: Sequence[str] = ()) -> dict[s
 
     Returns
     -------
-        By name (spans, columns).
+        By name (columns, spans).
 
     Raises
     ------
@@ -112,16 +175,8 @@ def functionals(t: F64, x: F64, spans: F64, names: Sequence[str] = ()) -> dict[s
     for name in names:
         if name not in FUNCTIONALS:
             raise ParameterError(f"functional={name!r} must be one of {', '.join(FUNCTIONALS)}")
-    wanted = list(names or FUNCTIONALS)
-    found = {name: np.full((len(spans), x.shape[1]), np.nan) for name in wanted}
-    # Times are sums of steps: a tick that is a rounding error early belongs to the span it starts.
-    first, end = (np.searchsorted(t, edge - 1e-6) for edge in spans.T)
-    for i, (a, b) in enumerate(zip(first, end, strict=True)):
-        part = x[a:b]
-        n = np.isfinite(part).sum(axis=0).astype(np.float64)
-        for name in wanted:
-            found[name][i] = FUNCTIONALS[name].of(t[a:b], part, n)
-    return found
+    cut = Cut(t, x, spans)
+    return {name: FUNCTIONALS[name].of(cut) for name in names or FUNCTIONALS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,8 +230,6 @@ class Windows:
         ParameterError
             If there is no such functional, or no such column of numbers.
         """
-        import pandas as pd
-
         layout = schema.TIMELINE if "person" in self.table.columns else schema.STATE
         stored = set(self.table.columns)
         numeric = [c.name for c in layout if c.kind == "float" and c.name in stored - {"t"}]
@@ -186,36 +239,68 @@ class Windows:
                     f"column={name!r} is no column of numbers of {self.table.path.stem}"
                 )
         wanted = numeric if columns is None else list(columns)
-        frames = []
-        for person, t, x in series(self.table, wanted):
-            spans = self.spans(t)
-            frame = spread(functionals(t, x, spans, names), wanted)
-            frame = {"t": spans[:, 0], "t_end": spans[:, 1]} | frame
-            frames.append(pd.DataFrame(({"person": person} if person else {}) | frame))
-        return pd.concat(frames, ignore_index=True)
+        return measured(self.table, wanted, {"windows": self.spans}, names)["windows"]
+
+
+def measured(
+    table: Table,
+    columns: Sequence[str],
+    cuts: Mapping[str, Callable[[F64], F64]],
+    names: Sequence[str] = (),
+) -> dict[str, pd.DataFrame]:
+    """Return functionals of a table's columns, each person's after the other's.
+
+    Parameters
+    ----------
+    table
+        The timeline or the states.
+    columns
+        Columns of numbers.
+    cuts
+        From the ticks (n,) s to the spans (spans, 2) s, by what they are called.
+    names
+        Of `FUNCTIONALS`; none: all.
+
+    Returns
+    -------
+        A frame per cut: ``person`` (of a timeline), ``t``, ``t_end``, ``<column>_<functional>``.
+    """
+    import pandas as pd
+
+    found: dict[str, dict[str, dict[str, F64]]] = {cut: {} for cut in cuts}
+    # A few columns at a time: an hour of all of them is 200 MB, several times over.
+    for i in range(0, max(1, len(columns)), BLOCK):
+        block = columns[i : i + BLOCK]
+        for person, t, x in series(table, block):
+            for cut, spans_of in cuts.items():
+                spans = spans_of(t)
+                row = found[cut].setdefault(person, {"t": spans[:, 0], "t_end": spans[:, 1]})
+                values = functionals(t, x, spans, names)
+                row |= {f"{c}_{f}": values[f][k] for k, c in enumerate(block) for f in values}
+    return {
+        cut: pd.concat(
+            [
+                pd.DataFrame(({"person": person} if person else {}) | row)
+                for person, row in people.items()
+            ],
+            ignore_index=True,
+        )
+        for cut, people in found.items()
+    }
 
 
 def series(table: Table, columns: Sequence[str]) -> list[tuple[str, F64, F64]]:
-    """Return the person ("" of a table without), times (n,) and values (n, columns) of each."""
+    """Return the person ("" of a table without), times (n,) and values (columns, n) of each."""
     import pyarrow.compute as pc
 
+    def values(rows: pa.Table) -> tuple[F64, F64]:
+        x = np.empty((len(columns), rows.num_rows))
+        for i, column in enumerate(columns):
+            x[i] = rows.column(column).to_numpy()
+        return rows.column("t").to_numpy(), x
+
     if "person" not in table.columns:
-        rows = table.to_arrow(["t", *columns])
-        return [("", rows.column("t").to_numpy(), _matrix([rows.column(c) for c in columns]))]
+        return [("", *values(table.to_arrow(["t", *columns])))]
     rows = table.to_arrow(["person", "t", *columns])
-    found: list[tuple[str, F64, F64]] = []
-    for person in PEOPLE:
-        mine = rows.filter(pc.equal(rows.column("person"), person))
-        values = _matrix([mine.column(c) for c in columns])
-        found.append((person, mine.column("t").to_numpy(), values))
-    return found
-
-
-def _matrix(columns: Sequence[object]) -> F64:
-    arrays = [np.asarray(c, np.float64) for c in columns]
-    return np.stack(arrays, axis=1) if arrays else np.empty((0, 0))
-
-
-def spread(found: dict[str, F64], columns: Sequence[str]) -> dict[str, F64]:
-    """Return functionals by ``<column>_<functional>``, each column's together."""
-    return {f"{c}_{name}": found[name][:, i] for i, c in enumerate(columns) for name in found}
+    who = rows.column("person")
+    return [(person, *values(rows.filter(pc.equal(who, person)))) for person in PEOPLE]

@@ -2,5 +2,6 @@
 
 Streaming: `turns` (who speaks when), `features` and `modes` (mirroring, regulating, disengaged).
 On whole sessions: `null` (the labels with a wrong partner), `synchrony` (do two series move
-together), `settling` (does the partner come down).
+together), `entrainment` (does a voice follow from turn to turn), `floor` (answers, overlaps, space
+given), `settling` (does the partner come down); `chance` is how each stands beside its null.
 """

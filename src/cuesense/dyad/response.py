@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cache
 from typing import Any, Final
 
@@ -20,8 +20,7 @@ import numpy as np
 from cuesense import schema
 from cuesense.dyad.contingency import LATE_S, LINKS, MEMORY_S, Contingency
 from cuesense.dyad.features import DyadSample, to_array
-from cuesense.dyad.memory import Memory
-from cuesense.dyad.stance import MOMENTS, Stance
+from cuesense.dyad.stance import People, Stance
 from cuesense.errors import ParameterError
 from cuesense.resources import resource
 from cuesense.types import F64
@@ -30,10 +29,10 @@ CLAIMS: Final = (*schema.MODES, schema.RESPONDING, schema.CALM, schema.MOVED, "u
 """What may be said."""
 MIRRORING, REGULATING, DISENGAGED, RESPONDING, CALM, MOVED, UNCLEAR = range(len(CLAIMS))
 
-CLEAR: Final = 0.8
-"""Probability from which a stance, and from which a contingency, holds."""
-SETTLE_S: Final = (3.0, 10.0, 30.0)
-"""s over which the stance's log odds are averaged, besides their value now."""
+CLEAR: Final = 0.7
+"""Probability from which a stance holds."""
+ABOUT: Final = 0.6
+"""Probability from which a contingency holds."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,20 +44,14 @@ class Weights:
     links
         (`LINKS`,) of the links, times the root of the time in units of 300 s; with `bias` and
         `per_min` (of the evidence's effective minutes) the log odds of a contingency.
-    moments
-        (3, `MOMENTS`) and `moments_bias` (3,): first log odds of the stances.
-    settle
-        (3, 3 + 3 x `SETTLE_S`) and `settle_bias` (3,): final log odds, of the first ones
-        now and over some time.
+    people
+        what is known of listeners before one is met, for their stance.
     """
 
     links: F64
     per_min: float
     bias: float
-    moments: F64
-    moments_bias: F64
-    settle: F64
-    settle_bias: F64
+    people: People
 
 
 @cache
@@ -68,23 +61,22 @@ def weights() -> Weights:
     Raises
     ------
     ParameterError
-        if the file is of another version of the links or moments.
+        if the file is of another version of the links or of people.
     """
     path = resource("models/response/response.json")
     found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    for key, names in (("links", LINKS), ("moments", MOMENTS)):
-        if found["names"][key] != list(names):
-            raise ParameterError(
-                f"{path.name} is of other {key} than this version's: install both together"
-            )
+    people: dict[str, Any] = {
+        k: np.array(v) if isinstance(v, list) else v for k, v in found["people"].items()
+    }
+    if found["names"] != list(LINKS) or set(people) != {f.name for f in fields(People)}:
+        raise ParameterError(
+            f"{path.name} is of other links or people than this version's: install both together"
+        )
     return Weights(
         links=np.array(found["links"]),
         per_min=float(found["per_min"]),
         bias=float(found["bias"]),
-        moments=np.array(found["moments"]),
-        moments_bias=np.array(found["moments_bias"]),
-        settle=np.array(found["settle"]),
-        settle_bias=np.array(found["settle_bias"]),
+        people=People(**people),
     )
 
 
@@ -114,7 +106,7 @@ class Verdict:
 
 
 def claims(
-    stance: F64, contingency: F64, clear_from: float = CLEAR, about_from: float = CLEAR
+    stance: F64, contingency: F64, clear_from: float = CLEAR, about_from: float = ABOUT
 ) -> np.ndarray[Any, np.dtype[np.intp]]:
     """Return what may be said: (n, ...) indices into `CLAIMS`.
 
@@ -168,8 +160,7 @@ class Response:
         self._weights = fitted or weights()
         self._rate = rate_hz
         self._contingency = Contingency(rate_hz)
-        self._stance = Stance(rate_hz)
-        self._memory = Memory(rate_hz)
+        self._stance = Stance(rate_hz, self._weights.people)
         self._ticks = 0
 
     def push(self, sample: DyadSample) -> Verdict:
@@ -188,18 +179,8 @@ class Response:
         self._ticks += len(seen)
         contingency, evidence = answers(links.z, t, w)
         chance, _ = answers(links.wrong, t, w)
-        stance = self._stances(self._stance.extend(seen))
+        stance = self._stance.extend(seen)
         return Verdict(stance, contingency, chance, evidence, claims(stance, contingency))
-
-    def _stances(self, moments: F64) -> F64:
-        w, memory = self._weights, self._memory
-        memory.begin()
-        first = moments @ w.moments.T + w.moments_bias
-        over = [memory.mean(first, s) for s in SETTLE_S]
-        odds = np.concatenate((first, *over), axis=-1) @ w.settle.T + w.settle_bias
-        odds = np.exp(odds - odds.max(axis=-1, keepdims=True))
-        p: F64 = odds / odds.sum(axis=-1, keepdims=True)
-        return p
 
 
 def _probability(log_odds: F64) -> F64:
@@ -221,7 +202,7 @@ def rival(stance: F64, verdict: Verdict, tick: int) -> str:
     """
     contingency, chance = float(verdict.contingency[tick]), verdict.chance[tick]
     chance = chance[np.isfinite(chance)]
-    if contingency < CLEAR:
+    if contingency < ABOUT:
         if len(chance) and float(np.mean(chance >= contingency)) >= 0.2:
             share = f"{int(np.sum(chance >= contingency))} of {len(chance)}"
             return f"their own manner: {share} wrong partners fit as well"

@@ -23,7 +23,7 @@ def write_csv(material: Material, folder: Path) -> None:
     """Write ``timeline.csv`` (a row per tick and person), ``state.csv``, ``events.csv``.
 
     Numbers but times are written to float32; a missing value is an empty field, and the reason
-    columns say why. ``columns.csv`` is the data dictionary.
+    columns say why. ``columns.csv`` is the data dictionary, ``provenance.json`` what it came from.
     """
     for name in TABLES:
         _csv(folder / f"{name}.csv", (plain(group) for group in material.groups(name)))
@@ -146,4 +146,4 @@ def _wide(material: Material) -> Iterator[pa.Table]:
 def _describe(material: Material, folder: Path) -> None:
     (folder / "columns.csv").write_text(dictionary.to_csv(), encoding="utf-8")
     note = json.dumps(material.provenance, indent=1, ensure_ascii=False)
-    (folder / "session.json").write_text(note + "\n", encoding="utf-8")
+    (folder / "provenance.json").write_text(note + "\n", encoding="utf-8")

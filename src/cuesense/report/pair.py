@@ -91,7 +91,7 @@ def voices(who: Who, other: Who, found: Mapping[str, Any] | None) -> list[Senten
         saying = SAYINGS[name, above].format(other=other.subject, others=other.possessive)
         said.append(
             Sentence(
-                f"{sentence_case(who.possessive)} {feature} {saying} "
+                f"The {feature} of {who.possessive} voice {saying} "
                 f"({_beside(chance, feature, name)})."
             )
         )
