@@ -50,6 +50,7 @@ RANK = {
     "live": 10,
     "web": 11,
     "terminal": 11,
+    "rating": 11,
     "cli": 12,
     "__main__": 13,
     "__init__": 13,
@@ -63,6 +64,7 @@ EDGES = {
     "capture/microphone.py",
     "capture/browser.py",
     "capture/paced.py",
+    "rating/clips.py",
 }
 HEAVY = {"mediapipe", "cv2", "av", "librosa", "scipy", "onnxruntime", "pandas", "pyarrow", "rich"}
 GPL = {"parselmouth", "opensmile", "feat"}

@@ -50,7 +50,17 @@ def assert_user_error(done: subprocess.CompletedProcess[str], *words: str) -> No
 def test_help_names_every_command(cuesense: Run) -> None:
     done = cuesense("--help")
     assert done.returncode == 0
-    for verb in ("analyze", "demo", "report", "export", "schema", "models", "config", "doctor"):
+    for verb in (
+        "analyze",
+        "demo",
+        "report",
+        "rate",
+        "export",
+        "schema",
+        "models",
+        "config",
+        "doctor",
+    ):
         assert verb in done.stdout
         assert cuesense(verb, "--help").returncode == 0
 

@@ -27,7 +27,7 @@ from websockets.typing import Origin
 
 import live_desk as scripted
 from cuesense.errors import ParameterError
-from cuesense.web import app, pages, wire
+from cuesense.web import app, local, pages, wire
 from live_desk import Place, RecordingFeed, ScriptedDesk
 
 JPEG = b"\xff\xd8" + bytes(4000) + b"\xff\xd9"
@@ -457,7 +457,7 @@ def test_a_page_that_draws_nothing_gets_no_more_pictures(place: Place, desk: Scr
 
 
 def test_a_picture_does_not_wait_until_the_one_before_is_acknowledged() -> None:
-    with app._listen(0) as listener, socket.create_connection(listener.getsockname()):
+    with local.listen(0) as listener, socket.create_connection(listener.getsockname()):
         opened, _ = listener.accept()
         with opened:
             assert opened.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)

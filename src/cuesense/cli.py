@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import getpass
 import io
+import json
 import math
 import os
 import signal
@@ -196,6 +197,37 @@ def parser() -> argparse.ArgumentParser:
         "A live session that broke off is finished first, from what it had written.",
     )
     p.add_argument("session", type=Path, help="session folder")
+
+    p = verb(
+        "rate",
+        _rate,
+        "code a session's bouts blind, and compare people with each other and with the tool",
+        "With --as it opens a page that plays one bout after the other and asks what the\n"
+        "listener does, and whether it is a response to the partner. Nothing of what the\n"
+        "tool found is shown. Each answer is written at once into the session's folder\n"
+        "ratings; stop whenever you like, the same command goes on. With --agreement it\n"
+        "prints how far raters agree, beyond chance, for each of the two questions.",
+    )
+    p.add_argument("session", nargs="+", type=Path, help="session folder (several: --agreement)")
+    what = p.add_mutually_exclusive_group(required=True)
+    what.add_argument("--as", dest="name", metavar="NAME", help="code, under this name")
+    what.add_argument("--agreement", action="store_true", help="compare all who have coded")
+    p.add_argument(
+        "--media",
+        action="append",
+        default=[],
+        type=Path,
+        metavar="FILE",
+        help="the session's recording, or twice for two (default: what a live session kept, or a "
+        "recording of that name beside the session or here)",
+    )
+    p.add_argument("--units", type=int, metavar="N", help="bouts to code (first time; default 40)")
+    p.add_argument(
+        "--seconds", type=float, metavar="S", help="length of a bout (first time; default 12)"
+    )
+    p.add_argument("--json", action="store_true", help="with --agreement: as JSON")
+    p.add_argument("--port", type=int, default=0, help="of the page (default: a free one)")
+    p.add_argument("--no-browser", action="store_true", help="do not open the page, only say where")
 
     p = verb(
         "pool",
@@ -454,6 +486,45 @@ def _attend(
         session.join()
 
 
+def _rate(options: argparse.Namespace) -> int:
+    from cuesense import rating
+    from cuesense.rating import words
+    from cuesense.session import Session
+    from cuesense.terminal import interruptible
+
+    sessions = [Session(path) for path in options.session]
+    if options.agreement:
+        found = rating.study(sessions)
+        if options.json:
+            print(json.dumps(words.as_json(found), indent=1, ensure_ascii=False))
+        else:
+            from rich.console import Console
+
+            words.show(found, Console())
+        return OK
+    if len(sessions) > 1:
+        raise ParameterError(f"{len(sessions)} sessions given, --as codes one at a time: name one")
+    with interruptible():  # a terminal that is closed must not leave a recording decrypted
+        done, total = rating.rate(
+            sessions[0],
+            options.name,
+            media=options.media,
+            count=options.units,
+            unit_s=options.seconds,
+            passphrase=_passphrase,
+            port=options.port,
+            open_browser=not options.no_browser,
+            on_ready=lambda url: print(f"cuesense: {url}", file=sys.stderr, flush=True),
+        )
+    print(f"{options.name}: {done} of {total} bouts are coded.")
+    folder = options.session[0]
+    if done < total:
+        print(f"Go on: cuesense rate {folder} --as {options.name}")
+    else:
+        print(f"When all raters are done: cuesense rate {folder} --agreement")
+    return OK
+
+
 def _profiles(options: argparse.Namespace) -> int:
     from cuesense import profiles
 
@@ -477,12 +548,15 @@ def _unlock(options: argparse.Namespace) -> int:
 
     source = options.recording
     target = options.out or source.with_suffix("" if source.suffix == ".enc" else ".mkv")
-    passphrase = os.environ.get(PASSPHRASE) or getpass.getpass("Passphrase: ")
-    warning = unlock(source, target, passphrase)
+    warning = unlock(source, target, _passphrase())
     if warning:
         print(f"  note: {warning}")
     print(f"Recording: {target.resolve()}")
     return OK
+
+
+def _passphrase() -> str:
+    return os.environ.get(PASSPHRASE) or getpass.getpass("Passphrase: ")
 
 
 def _demo(options: argparse.Namespace) -> int:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import stat
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import chain, islice
@@ -161,11 +162,14 @@ def _demuxed(container: InputContainer, stream: Any, damage: Damage) -> Iterator
     yield None
 
 
-def _frames(container: InputContainer, index: int, damage: Damage) -> Iterator[Any]:
-    """Decode one stream as far as possible."""
+def _frames(container: InputContainer, index: int, damage: Damage, since: float) -> Iterator[Any]:
+    """Decode one stream as far as possible, from the keyframe before `since` s on."""
     wanted: Any = container.streams[index]
     for stream in container.streams:
         stream.discard = Discard.default if stream.index == index else Discard.all
+    if math.isfinite(since):
+        with suppress(FFmpegError):  # what cannot be sought in is decoded from its start
+            container.seek(int(since / wanted.time_base), stream=wanted)
     if wanted.type == "video":
         wanted.thread_type = "AUTO"
         wanted.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
@@ -234,7 +238,9 @@ def _placed(frames: Iterator[Any], base: Fraction) -> Iterator[tuple[Any, float]
         held, (pts, dts) = frame, stamps
 
 
-def timed(container: InputContainer, index: int, damage: Damage) -> Iterator[tuple[Any, float]]:
+def timed(
+    container: InputContainer, index: int, damage: Damage, since: float = -math.inf
+) -> Iterator[tuple[Any, float]]:
     """Decode one stream as far as possible.
 
     Parameters
@@ -245,6 +251,8 @@ def timed(container: InputContainer, index: int, damage: Damage) -> Iterator[tup
         of the stream.
     damage
         told what goes wrong.
+    since
+        s on the container's clock: decoding starts at the keyframe before it.
 
     Yields
     ------
@@ -252,7 +260,7 @@ def timed(container: InputContainer, index: int, damage: Damage) -> Iterator[tup
         PyAV's frame and its time in s on the container's clock, NaN if it has none.
     """
     base: Any = container.streams[index].time_base
-    return _placed(_frames(container, index, damage), base)
+    return _placed(_frames(container, index, damage, since), base)
 
 
 def _keyframes(container: InputContainer, index: int, times: list[float]) -> Iterator[Any]:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -192,6 +193,41 @@ class FileSource:
                 stack.enter_context(closing(track))
             yield from heapq.merge(*tracks, key=lambda packet: packet.end)
         self._cut_off = tuple(self._endings())
+
+    def excerpt(self, start: float, end: float) -> Generator[Packet, None, None]:
+        """Read one stretch: sought, not decoded from the start. `problems` stays as it was.
+
+        Parameters
+        ----------
+        start
+            s on the session's clock.
+        end
+            s on the session's clock.
+
+        Yields
+        ------
+        packet
+            ordered by end time; pictures that begin, and sound that lies, within the stretch (a
+            block of sound may reach over its ends).
+
+        Raises
+        ------
+        MediaError
+            if a file cannot be opened any more.
+        """
+        tracks: list[Generator[Packet, None, None]] = []
+        for recording, shift in zip(self._recordings, self._shifts, strict=True):
+            since = start - shift
+            if (picture := recording.picture) is not None:
+                tracks.append(pictures(picture, shift, Damage(since), since))
+            if (sound := recording.sound) is not None:
+                tracks.append(blocks(sound, shift, self._block_s, Damage(since), since))
+        with ExitStack() as stack:
+            for track in tracks:
+                stack.enter_context(closing(track))
+            within = [takewhile(lambda packet: packet.t < end, track) for track in tracks]
+            merged = heapq.merge(*within, key=lambda packet: packet.end)
+            yield from (packet for packet in merged if packet.end >= start)
 
     def _endings(self) -> Iterator[str]:
         """Say where reading ended before the end that the file declares."""

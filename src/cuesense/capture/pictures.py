@@ -154,7 +154,9 @@ def _image(frame: Any, picture: Picture, scaler: VideoReformatter) -> U8:
     return image
 
 
-def pictures(picture: Picture, shift: float, damage: Damage) -> Generator[VideoFrame, None, None]:
+def pictures(
+    picture: Picture, shift: float, damage: Damage, since: float = -math.inf
+) -> Generator[VideoFrame, None, None]:
     """Decode the pictures of a stream.
 
     Parameters
@@ -165,6 +167,8 @@ def pictures(picture: Picture, shift: float, damage: Damage) -> Generator[VideoF
         s from the container's clock to the session's.
     damage
         told what goes wrong.
+    since
+        s on the container's clock: what is shown before it is left out.
 
     Yields
     ------
@@ -180,7 +184,9 @@ def pictures(picture: Picture, shift: float, damage: Damage) -> Generator[VideoF
     last = -math.inf
     index = 0
     with open_container(picture.path) as container:
-        for frame, t in timed(container, picture.index, damage):
+        for frame, t in timed(container, picture.index, damage, since):
+            if t < since:
+                continue
             if not t > last:
                 damage.add("pictures without a time of their own left out")
                 continue

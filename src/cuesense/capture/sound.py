@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -196,7 +197,7 @@ class Reblock:
 
 
 def blocks(
-    sound: Sound, shift: float, block_s: float, damage: Damage
+    sound: Sound, shift: float, block_s: float, damage: Damage, since: float = -math.inf
 ) -> Generator[AudioBlock, None, None]:
     """Decode the sound of a stream.
 
@@ -210,6 +211,8 @@ def blocks(
         s, length of a block.
     damage
         told what goes wrong.
+    since
+        s on the container's clock: what is heard before it may be left out.
 
     Yields
     ------
@@ -225,7 +228,7 @@ def blocks(
     reblock = Reblock(rate, block_s, sound.start + shift, sound.view)
     begun = False
     with open_container(sound.path) as container:
-        for frame, t in timed(container, sound.index, damage):
+        for frame, t in timed(container, sound.index, damage, since):
             begun = begun or t == t
             if not begun or (frame.sample_rate, frame.layout.nb_channels) != (rate, channels):
                 damage.add("pieces of sound without a time or of another format left out")

@@ -80,7 +80,7 @@ def show(
         kept += ", encrypted" if passphrase else ""
     begin = {"keep_picture": keep_picture, "keep_sound": keep_sound, "passphrase": passphrase}
     with ExitStack() as stack:
-        stack.enter_context(_interruptible())
+        stack.enter_context(interruptible())
         keys = stack.enter_context(Keys(sys.stdin))
         watcher = stack.enter_context(desk.board.watch(pictures=False))
         view = View(desk.hello(), time.monotonic(), listener, kept)
@@ -152,7 +152,7 @@ def _display(view: View) -> Iterator[Callable[[], None]]:
 
 
 @contextmanager
-def _interruptible() -> Iterator[None]:
+def interruptible() -> Iterator[None]:
     """Have SIGTERM and SIGHUP raise KeyboardInterrupt, so that all is left in order."""
     names = [n for n in ("SIGTERM", "SIGHUP") if hasattr(signal, n)]
     before = {n: signal.signal(getattr(signal, n), signal.default_int_handler) for n in names}

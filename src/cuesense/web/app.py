@@ -8,12 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import secrets
 import socket
-import sys
-import threading
-import webbrowser
 from collections.abc import Callable
 from importlib import resources
 from types import FrameType
@@ -28,8 +24,8 @@ from starlette.responses import FileResponse, Response
 from starlette.routing import Route, WebSocketRoute
 
 from cuesense.board import Message
-from cuesense.errors import CuesenseError, ParameterError
-from cuesense.web import wire
+from cuesense.errors import CuesenseError
+from cuesense.web import local, wire
 from cuesense.web.guard import Guard
 from cuesense.web.pages import Desk, Feed, House, waker
 
@@ -135,15 +131,15 @@ def serve(
     KeyboardInterrupt
         After Ctrl-C.
     """
-    with _listen(port) as listener:
+    with local.listen(port) as listener:
         port = listener.getsockname()[1]
         token = secrets.token_urlsafe(32)
         address = f"http://127.0.0.1:{port}/#{token}"
 
         def ready() -> None:
             on_ready(address)
-            if open_browser and _has_screen():
-                threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
+            if open_browser:
+                local.show(address)
 
         async def run() -> bool:
             application = app(desk, token, port, feed)
@@ -200,22 +196,11 @@ class _Server(uvicorn.Server):
 
     def __init__(self, application: Starlette, camera: bool, ready: Callable[[], None]) -> None:
         super().__init__(
-            uvicorn.Config(
+            local.settings(
                 application,
-                loop="asyncio",
-                http="h11",
                 ws="websockets-sansio",
                 ws_max_size=wire.BINARY_LIMIT if camera else wire.TEXT_LIMIT,
                 ws_per_message_deflate=False,  # pictures do not deflate, and the way is short
-                lifespan="off",
-                log_config=None,
-                log_level="error",
-                access_log=False,
-                proxy_headers=False,
-                server_header=False,
-                date_header=False,
-                limit_concurrency=64,
-                timeout_graceful_shutdown=2,
             )
         )
         self.application = application
@@ -235,22 +220,3 @@ class _Server(uvicorn.Server):
             super().handle_exit(sig, frame)
         else:
             self._interrupt()
-
-
-def _listen(port: int) -> socket.socket:
-    try:
-        listener = socket.create_server(("127.0.0.1", port))
-        # Connections inherit it. Without it every other picture waits for the page's delayed
-        # acknowledgement, 40 ms; asyncio does not set it on sockets that it is given.
-        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        return listener
-    except (OSError, OverflowError) as error:
-        raise ParameterError(
-            f"port={port} cannot be had ({error}): choose another one, or none for a free one"
-        ) from None
-
-
-def _has_screen() -> bool:
-    """Tell whether a browser would open a window, and not take over this terminal."""
-    known = ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER")
-    return sys.platform in ("darwin", "win32") or any(os.environ.get(name) for name in known)

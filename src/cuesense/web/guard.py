@@ -27,17 +27,22 @@ class Guard:
         the port that it is served at.
     camera
         whether pages may use their own camera and microphone.
+    clips
+        whether pages ask by requests instead of a socket, and play what they got.
     """
 
-    def __init__(self, app: ASGIApp, port: int, camera: bool) -> None:
+    def __init__(
+        self, app: ASGIApp, port: int, *, camera: bool = False, clips: bool = False
+    ) -> None:
         self._app = app
         self._hosts = (f"127.0.0.1:{port}", f"localhost:{port}")
         sockets = " ".join(f"ws://{host}" for host in self._hosts)
+        talk = "'self'; media-src blob:" if clips else sockets
         devices = "(self)" if camera else "()"
         self._headers = {
             "content-security-policy": (
                 f"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
-                f"connect-src {sockets}; base-uri 'none'; form-action 'none'; "
+                f"connect-src {talk}; base-uri 'none'; form-action 'none'; "
                 "frame-ancestors 'none'"
             ),
             "cache-control": "no-store",
