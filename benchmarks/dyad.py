@@ -1,7 +1,7 @@
 """Stance and contingency on simulated people and on real dyads' signals: ``make bench-dyad``.
 
 The estimator was fitted on the first simulated family (``benchmarks/dyad_fit.py``); everything here
-is of the second. ``python benchmarks/dyad.py [--sessions 100] [--only simulated|real]``.
+is of the second. ``python benchmarks/dyad.py [--sessions 100] [--only simulated|real|composed]``.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+import composed
 import couples
 import recordings
 import run as page_of_the_day
@@ -268,11 +269,12 @@ def main() -> None:
     """Measure, and write the sections into the page of the day."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sessions", type=int, default=100)
-    parser.add_argument("--only", choices=("simulated", "real"))
+    parser.add_argument("--only", choices=("simulated", "real", "composed"))
     options = parser.parse_args()
     parts: dict[str, Callable[[], Iterator[str]]] = {
         "simulated": lambda: simulated(options.sessions),
         "real": lambda: couples.section(recordings.folder()),
+        "composed": lambda: composed.section(recordings.folder()),
     }
     sections: dict[str, list[str]] = {}
     for name, part in parts.items():
