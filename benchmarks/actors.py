@@ -207,13 +207,10 @@ def _filmed(clips: Mapping[str, U8]) -> Face:
 
 def mead(data: Path, name: str) -> Face:
     """Return a MEAD actor's face."""
-    files = {e: e for e in ("neutral", "happy", "sad", "angry", "fear", "disgusted")}
     folder = data / "av_emotion" / "mead"
+    emotions = ("neutral", "happy", "sad", "angry", "fear")
     return _filmed(
-        {
-            e: pictures(next(folder.glob(f"{name}_front_{word}_level?_001.mp4")))
-            for e, word in files.items()
-        }
+        {e: pictures(next(folder.glob(f"{name}_front_{e}_level?_001.mp4"))) for e in emotions}
     )
 
 

@@ -2,7 +2,8 @@
 
 What is composed stays in a temporary folder; only what was sensed may be kept (`--cache`), so that
 the appraisal can be repeated in seconds. ``python benchmarks/composed.py [--cache FOLDER]
-[--half development|report]``; ``make bench-dyad`` runs the half to be reported.
+[--half development|report]``; ``make bench-dyad`` runs the half to be reported. A composition takes
+about as long as it lasts, composing and sensing, on two free cores.
 
 People are split: nothing may be tuned on those of the half to be reported, and no face or voice is
 in both.
@@ -86,12 +87,12 @@ def face(name: str) -> actors.Face:
     return FACES[name](recordings.folder(), name)
 
 
-def compose(pair: tuple[str, str], folder: Path, bouts: int | None = None) -> composing.Play:
+def compose(pair: tuple[str, str], folder: Path) -> composing.Play:
     """Record a pair's conversation as A.mkv and B.mkv."""
     rng = np.random.default_rng(zlib.crc32("-".join(pair).encode()))
     faces = (face(pair[0]), face(pair[1]))
     voices = [actors.voice(recordings.folder(), *VOICES[name]) for name in pair]
-    play = composing.write_play(rng, faces, (voices[0], voices[1]), bouts)
+    play = composing.write_play(rng, faces, (voices[0], voices[1]))
     composing.stage(folder, play, faces, rng)
     return play
 

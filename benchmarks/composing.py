@@ -110,15 +110,13 @@ def write_play(
     rng: np.random.Generator,
     faces: tuple[Face, Face],
     voices: tuple[Utterances, Utterances],
-    bouts: int | None = None,
-    baseline_s: float = BASELINE_S,
 ) -> Play:
-    """Return a play of a partner and a listener, of all bouts or the first few."""
+    """Return a play of a partner and a listener: the baseline, then all bouts."""
     sayings = (_Sayings(voices[0], rng), _Sayings(voices[1], rng))
     play = Play(([], []), [], [], 0.0)
     partner, listener = play.beats
     t, turn = 0.0, 0
-    while t < baseline_s:
+    while t < BASELINE_S:
         sound = sayings[turn].next("baseline neutral")
         play.beats[turn].append(Beat(t, "baseline neutral", sound))
         play.beats[1 - turn].append(Beat(t, "baseline rest"))
@@ -126,7 +124,7 @@ def write_play(
             play.nods.append(t + len(sound) / RATE)
         t += len(sound) / RATE + rng.uniform(*PAUSE_S)
         turn = 1 - turn if rng.random() < 0.6 else turn
-    for mode, mood in _plan(rng, faces)[:bouts]:
+    for mode, mood in _plan(rng, faces):
         stop = t + rng.uniform(*GAP_S)
         listener.append(Beat(t, "rest"))
         while t < stop:

@@ -17,8 +17,6 @@ from cuesense.pipeline import Findings, sense
 from cuesense.schema import VALUE_INDEX
 from cuesense.types import F64, Sensed
 
-pytestmark = pytest.mark.real_data
-
 
 @pytest.fixture(scope="module")
 def conversation(
@@ -54,6 +52,7 @@ def series(ticks: list[Sensed], seat: int, column: str) -> F64:
     return np.array([s.values[seat][VALUE_INDEX[column]] for s in ticks])
 
 
+@pytest.mark.real_data
 def test_both_are_seen_and_each_voice_is_its_own_persons(
     conversation: tuple[composing.Play, list[Sensed]],
 ) -> None:
@@ -69,6 +68,7 @@ def test_both_are_seen_and_each_voice_is_its_own_persons(
         assert speaking[~said].mean() < 0.15
 
 
+@pytest.mark.real_data
 def test_a_nod_is_sensed_where_it_was_composed(
     conversation: tuple[composing.Play, list[Sensed]],
 ) -> None:
@@ -77,6 +77,7 @@ def test_a_nod_is_sensed_where_it_was_composed(
     assert any(6.3 < e.t < 7.2 for e in nods)
 
 
+@pytest.mark.real_data
 def test_who_turns_away_is_sensed_as_turned(
     conversation: tuple[composing.Play, list[Sensed]],
 ) -> None:
@@ -85,6 +86,7 @@ def test_who_turns_away_is_sensed_as_turned(
     assert np.nanmedian(yaw[t > 10]) - np.nanmedian(yaw[t < 9]) > 0.28
 
 
+@pytest.mark.real_data
 @pytest.mark.parametrize(("yaw", "pitch"), [(0.4, 0.0), (0.0, 0.2), (-0.3, -0.2)])
 def test_turned_landmarks_have_the_pose_that_was_asked_for(
     real_data: Path, face_model: Path, yaw: float, pitch: float
@@ -95,6 +97,7 @@ def test_turned_landmarks_have_the_pose_that_was_asked_for(
     assert after[0] - before[0] == pytest.approx(pitch, abs=0.06)
 
 
+@pytest.mark.real_data
 def test_no_picture_of_the_baseline_is_shown_again(real_data: Path, face_model: Path) -> None:
     for name in ("KA", "M030"):
         runs = composed.face(name).runs
@@ -111,3 +114,15 @@ def test_no_face_and_no_voice_is_in_both_halves() -> None:
     assert not people["development"] & people["report"]
     voices = {half: {composed.VOICES[n] for n in some} for half, some in people.items()}
     assert not voices["development"] & voices["report"]
+
+
+def test_score_counts_what_is_shown_and_what_is_right() -> None:
+    def say(mode: str, label: str) -> composed.Told:
+        short = {"m": "mirroring", "r": "regulating", "d": "disengaged", "-": "", "n": "no demand"}
+        modes, labels = (np.array([short[c] for c in s], dtype=object) for s in (mode, label))
+        return composed.Told(modes, labels, labels, modes, 0.5)
+
+    got = composed.score(
+        [say("--mmmmrrdd", "mnmmrnrnrd")], [say("--mmmmrrdd", "mnnnnnnnnn")], "label"
+    )
+    assert list(got.values()) == pytest.approx([4 / 6, 6 / 8, 4 / 6, 1 / 8, 6 / 10, 1 / 10])
