@@ -92,13 +92,13 @@ class Face:
         side = self.pictures.shape[1]
         target = sum(share * self.mesh[i] for i, share in parts)
         target = turned(_open(target, jaw), yaw, pitch)
-        whole, sofar = None, 0.0
+        whole, sofar = np.zeros((SIDE, SIDE, 3), np.uint8), 0.0
         for i, share in parts:
             part = self._warped(i, target[:, :2] - self.mesh[i, :, :2], side)
             sofar += share
             new = share / sofar
-            whole = part if whole is None else cv2.addWeighted(whole, 1 - new, part, new, 0)
-        return np.asarray(whole, np.uint8)
+            whole = np.asarray(cv2.addWeighted(whole, 1 - new, part, new, 0), np.uint8)
+        return whole
 
     def _warped(self, i: int, move: F64, side: int) -> U8:
         corners, shares = self._weights
@@ -125,7 +125,11 @@ class Face:
             borderMode=cv2.BORDER_REPLICATE,
         )
         found = cv2.remap(
-            self.pictures[i], dense, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+            self.pictures[i],
+            dense[..., 0],
+            dense[..., 1],
+            cv2.INTER_LINEAR,
+            borderMode=cv2.BORDER_REPLICATE,
         )
         return np.asarray(found, np.uint8)
 
@@ -137,7 +141,7 @@ def turned(mesh: F64, yaw: float, pitch: float) -> F64:
     x, y, z = (mesh - pivot).T
     x, z = x * np.cos(yaw) - z * np.sin(yaw), x * np.sin(yaw) + z * np.cos(yaw)
     y, z = y * np.cos(pitch) + z * np.sin(pitch), -y * np.sin(pitch) + z * np.cos(pitch)
-    return np.column_stack((x, y, z)) + pivot
+    return np.asarray(np.column_stack((x, y, z)) + pivot)
 
 
 def _open(mesh: F64, jaw: float) -> F64:
@@ -159,7 +163,7 @@ def _frame(side: int) -> F64:
 
 
 def pictures(path: Path) -> U8:
-    """Return a film's pictures (n, height, width, 3)."""
+    """Return the pictures (n, height, width, 3) of a film, or the one of a still."""
     with av.open(str(path)) as film:
         return np.stack([frame.to_ndarray(format="rgb24") for frame in film.decode(video=0)])
 
@@ -231,7 +235,7 @@ def jaffe(data: Path, name: str) -> Face:
     """Return a JAFFE actor's face; all stills are laid over each other by the eyes."""
     folder = data / "face_images" / "jaffe"
     found = [
-        (emotion, cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB))
+        (emotion, pictures(path)[0])
         for code, emotion in JAFFE.items()
         for path in sorted(folder.glob(f"{name}.{code}*.png"))
     ]
@@ -243,7 +247,7 @@ def jaffe(data: Path, name: str) -> Face:
     for image, pair in zip(images, eyes, strict=True):
         affine = _similarity(pair, usual)
         over.append(cv2.warpAffine(image, affine, image.shape[:2], borderMode=cv2.BORDER_REPLICATE))
-    images = np.stack(over)
+    images = np.stack(over).astype(np.uint8)
     runs: dict[str, tuple[npt.NDArray[np.intp], ...]] = {
         emotion: tuple(np.array([i]) for i, (e, _) in enumerate(found) if e == emotion)
         for emotion in JAFFE.values()

@@ -45,8 +45,8 @@ LEVEL_DB, PITCH_SEMITONES = 2.0, 0.8
 """SD from phrase to phrase: what few acted sentences lack beside ordinary talk."""
 ROOM = 8e-4  # RMS of the noise of a quiet room
 
-DISTRESS = (("angry", "fear"), ("fear", "sad"), ("sad", "angry"))
-JOY = ("happy",)
+DISTRESS: tuple[tuple[str, ...], ...] = (("angry", "fear"), ("fear", "sad"), ("sad", "angry"))
+JOY: tuple[str, ...] = ("happy",)
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,7 +160,7 @@ def _plan(rng: np.random.Generator, faces: tuple[Face, Face]) -> list[tuple[str,
     distress = [d for d in DISTRESS if all(e in f.runs for e in d for f in faces)] or [("angry",)]
     glad = all(e in f.runs for e in JOY for f in faces)
     first = {mode: glad and rng.random() < 0.5 for mode in schema.MODES}
-    plan = []
+    plan: list[tuple[str, tuple[str, ...]]] = []
     for block in (False, True):
         for mode in rng.permutation(schema.MODES):
             joy = glad and first[mode] != block
