@@ -1,7 +1,8 @@
 """Stance and contingency on simulated people and on real dyads' signals: ``make bench-dyad``.
 
 The estimator was fitted on the first simulated family (``benchmarks/dyad_fit.py``); everything here
-is of the second. ``python benchmarks/dyad.py [--sessions 100] [--only simulated|pair|real]``.
+is of the second. ``python benchmarks/dyad.py [--sessions 100]
+[--only simulated|pair|real|composed]``.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+import composed
 import couples
 import pair
 import recordings
@@ -236,12 +238,13 @@ def main() -> None:
     """Measure, and write the sections into the page of the day."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sessions", type=int, default=100)
-    parser.add_argument("--only", choices=("simulated", "pair", "real"))
+    parser.add_argument("--only", choices=("simulated", "pair", "real", "composed"))
     options = parser.parse_args()
     parts: dict[str, Callable[[], Iterator[str]]] = {
         "simulated": lambda: simulated(options.sessions),
         "pair": pair.section,
         "real": lambda: couples.section(recordings.folder()),
+        "composed": lambda: composed.section(recordings.folder()),
     }
     sections: dict[str, list[str]] = {}
     for name, part in parts.items():
