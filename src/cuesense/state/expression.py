@@ -174,10 +174,13 @@ class Reading:
         (4,) of `CLASSES`.
     deviation
         from rest, + pleasant, SD: what is to be expected of it.
+    doubt
+        SD of that deviation over the expressions that it may be.
     """
 
     p: F64
     deviation: float
+    doubt: float
 
 
 class Reader:
@@ -228,8 +231,11 @@ class Reader:
         shown = self._start + self._gain @ d
         along = shown @ self._usual
         most = np.sqrt(np.maximum((along * shown).sum(axis=1), _LEAST_SHOWN))
-        deviation = np.where(self._rests, self._along @ d, np.maximum(along @ d / most, 0.0))
-        return Reading(self._members @ likely, float(likely @ (self._signs * deviation)))
+        each = np.where(self._rests, self._along @ d, np.maximum(along @ d / most, 0.0))
+        each *= self._signs
+        deviation = float(likely @ each)
+        doubt = float(np.sqrt(likely @ (each - deviation) ** 2))
+        return Reading(self._members @ likely, deviation, doubt)
 
     def error(self, turn: F64, quality: float) -> float:
         """Return the standard error of the deviation of a face of known class, SD.
@@ -253,7 +259,8 @@ class Expression:
     """Stage of one person: measures and pose at each tick -> valence and probabilities.
 
     Valence is the deviation, standardised by its own median and SD over the baseline. Its
-    standard error joins that of the baseline, a misread turn and the noise of a bad picture.
+    standard error joins that of the baseline, a misread turn, the noise of a bad picture, and the
+    doubt about which expression it is: a picture that blur or glasses changed fits none well.
     """
 
     def __init__(self, config: Config, known: Rest | None = None) -> None:
@@ -312,7 +319,7 @@ class Expression:
         reading = self._reader.read(shape)
         valence = standardise(reading.deviation, self.rest.zero, self._limit)
         error = self._reader.error(np.subtract(turn, self.rest.pose), usable)
-        return valence, error / self.rest.zero.sd, reading.p
+        return valence, float(np.hypot(error, reading.doubt)) / self.rest.zero.sd, reading.p
 
     def _collect(self, t: float, there: bool) -> None:
         if there and t >= self._start:
