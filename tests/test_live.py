@@ -19,7 +19,8 @@ import devices
 from cuesense import Config, Session, analyze, open_source, run
 from cuesense.capture import LiveFeed, open_live
 from cuesense.capture.paced import Paced
-from cuesense.cli import PASSPHRASE, main
+from cuesense.cli import main
+from cuesense.cli.codes import PASSPHRASE
 from cuesense.config import Baseline
 from cuesense.errors import OutputError, ParameterError
 from cuesense.folder import claim
