@@ -24,6 +24,7 @@ from cuesense.dyad.response import CLAIMS, Response
 from cuesense.dyad.simulator import Case, Conversation, simulate
 from cuesense.types import F64
 from dyad_fit import blocks, seen
+from validation.part import auc
 
 RATE_HZ = 5.0
 MINUTES = 15.0
@@ -87,12 +88,6 @@ def interval(
     return f"{whole:.{digits}f} ({low:.{digits}f}-{high:.{digits}f})"
 
 
-def auc(yes: F64, no: F64) -> float:
-    """Return the share of pairs in which `yes` is larger."""
-    order = np.searchsorted(np.sort(no), yes, "left") + np.searchsorted(np.sort(no), yes, "right")
-    return float(order.mean() / (2 * len(no)))
-
-
 def confusions(s: Scored) -> F64:
     """Return (sessions, 3, 3) counts, truth by stance, after the first 30 s."""
     pairs = 3 * s.mode[:, 30:] + s.stance[:, 30:].argmax(axis=-1)
@@ -144,7 +139,13 @@ def median_of(lists: list[list[float]]) -> Callable[[npt.NDArray[np.intp]], floa
 
 def above(yes: F64, no: F64) -> Callable[[npt.NDArray[np.intp]], float]:
     """Return a measure: the AUC over the sessions chosen."""
-    return lambda chosen: auc(yes[chosen], no[chosen])
+    is_yes = np.repeat([True, False], [len(yes), len(no)])
+
+    def measure(chosen: npt.NDArray[np.intp]) -> float:
+        some = np.concatenate((chosen, len(yes) + chosen))
+        return auc(np.concatenate((yes, no))[some], is_yes[some])
+
+    return measure
 
 
 def share_of(shown: npt.NDArray[np.bool_]) -> Callable[[npt.NDArray[np.intp]], float]:
