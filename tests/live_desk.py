@@ -106,7 +106,7 @@ def state(
         "contingency": 0.86,
         "by_chance": 0.31,
         "rests_on": ["nods come after the partner's pauses"],
-        "rival": "mirroring (6%)",
+        "rival": "mirroring is the next likely stance",
         "people": {"A": person("partner", arousal[0]), "B": person("listener", arousal[1])},
         "turn_share": 0.34,
         "nods": 6,

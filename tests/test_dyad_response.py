@@ -210,13 +210,20 @@ def test_the_columns_are_the_links_over_all_bands() -> None:
     assert there[round(90 * RATE_HZ) :].all()
 
 
-def test_the_rival_says_what_else_it_could_be() -> None:
-    verdict = Response(RATE_HZ).extend(talks()[0].seen)
-    stance = np.array([0.1, 0.85, 0.05])
-    weak = dataclasses.replace(verdict, contingency=np.zeros_like(verdict.contingency))
-    assert rival(stance, weak, -1).startswith("their own manner: 12 of 12 wrong partners")
-    sure = dataclasses.replace(verdict, contingency=np.ones_like(verdict.contingency))
-    assert rival(stance, sure, -1) == "mirroring (10%)"
+@pytest.mark.parametrize(
+    ("contingency", "chance", "said"),
+    [
+        (0.5, [0.1, 0.2, np.nan], "too little yet"),
+        (0.5, [np.nan, np.nan], "too little yet"),
+        (0.5, [0.1, 0.6, 0.1], "own manner"),
+        (0.7, [0.9, 0.9, 0.9], "mirroring"),
+    ],
+)
+def test_the_rival_says_what_else_it_could_be(
+    contingency: float, chance: list[float], said: str
+) -> None:
+    assert rival(np.array([0.1, 0.85, 0.05]), contingency, np.array(chance)) == said
+    assert said in schema.RIVALS
 
 
 def test_true_partners_are_told_from_wrong_ones() -> None:

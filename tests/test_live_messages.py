@@ -118,12 +118,12 @@ def test_a_state_says_what_a_contingency_rests_on_and_what_else_it_could_be(
     nats = dict.fromkeys(schema.LINKS, 0.0)
     nats |= {"link_need_to_valence": 1.2, "link_pauses_to_nods": 2.0, "link_need_to_nods": 0.4}
     evidence = {"contingency": 0.91, "contingency_by_chance": 0.3, **nats}
-    dyad = replace(moment.dyad, evidence=evidence, rival="mirroring (10%)")
+    dyad = replace(moment.dyad, evidence=evidence, rival="mirroring")
     state = strict(messages.state(replace(moment, dyad=dyad), messages.Tally()))
     assert (state["contingency"], state["by_chance"], state["rival"]) == (
         0.91,
         0.3,
-        "mirroring (10%)",
+        schema.RIVALS["mirroring"],
     )
     assert state["rests_on"] == [
         schema.LINKS["link_pauses_to_nods"],

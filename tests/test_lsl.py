@@ -78,7 +78,7 @@ def moment(rng: np.random.Generator, tick: int) -> Moment:
     dyad = None
     if tick % 5 == 0:
         evidence = {c.name: float(rng.normal()) for c in schema.EVIDENCE}
-        dyad = DyadState(t, "regulating", "", "sharing", (0.1, 0.7, 0.2), evidence)
+        dyad = DyadState(t, "regulating", "", "sharing", (0.1, 0.7, 0.2), evidence, "mirroring")
     nod = Event(t - 0.2, t, "B", "nod", 0.5, "äh")
     return Moment(t, (people[0], people[1]), dyad, events=(nod,) if tick == 7 else ())
 
@@ -119,7 +119,9 @@ def test_what_is_pushed_is_what_inlets_pull(lsl: Any) -> None:
             )
         texts, _ = pull(words, 10)
         assert [c["label"] for c in channels(words)] == [c.name for c in WORDS]
-        assert texts[0].tolist() == ["regulating", "", "sharing"]
+        assert dict(zip([c.name for c in WORDS], texts[0], strict=True)) == {
+            "label": "regulating", "reason": "", "variant": "sharing", "rival": "mirroring",
+        }  # fmt: skip
         texts, times = pull(events, 1)
         assert dict(zip([c.name for c in schema.EVENTS_TABLE], texts[0], strict=True)) == {
             "t": str(moments[7].t - 0.2), "t_end": str(moments[7].t), "person": "B",

@@ -190,11 +190,17 @@ def _person(row: Mapping[str, Any], person: Person) -> PersonState:
 
 
 def _state(row: Mapping[str, Any]) -> DyadState:
-    own = {"t", "label", "reason", "variant", *(f"p_{m}" for m in schema.MODES)}
+    own = {"t", "label", "reason", "variant", "rival", *(f"p_{m}" for m in schema.MODES)}
     first, second, third = (row[f"p_{m}"] for m in schema.MODES)
     evidence = {name: value for name, value in row.items() if name not in own}
     return DyadState(
-        row["t"], row["label"], row["reason"], row["variant"], (first, second, third), evidence
+        t=row["t"],
+        label=row["label"],
+        reason=row["reason"],
+        variant=row["variant"],
+        p=(first, second, third),
+        evidence=evidence,
+        rival=row["rival"],
     )
 
 

@@ -270,6 +270,15 @@ def _dyad(name: str, unit: str, meaning: str, low: float | None, high: float | N
     return Column(name, unit, meaning, "float", low, high, "dyad", "reason")
 
 
+RIVALS: Final[dict[str, str]] = {
+    "own manner": "how they always are: with a wrong partner it looks like an answer as well",
+    "too little yet": "how they always are: too little has followed this partner so far",
+    MODES[0]: "mirroring is the next likely stance",
+    MODES[1]: "regulating is the next likely stance",
+    MODES[2]: "disengaged is the next likely stance",
+}
+"""What else it could be, besides what the label says."""
+
 LINKS: Final[dict[str, str]] = {
     "link_arousal_to_arousal": "the listener's arousal follows the partner's",
     "link_valence_to_valence": "the listener's valence follows the partner's",
@@ -319,7 +328,14 @@ STATE: Final[tuple[Column, ...]] = (
     ),
     Column("reason", "", "why none of the modes is named, else empty", "text", source="dyad"),
     Column("variant", "", "sharing, escalating or empty", "text", source="dyad"),
-    Column("rival", "", "the strongest competing explanation", "text", source="dyad"),
+    Column(
+        "rival",
+        "",
+        "the strongest competing explanation, else empty: "
+        + "; ".join(f'"{rival}": {meaning}' for rival, meaning in RIVALS.items()),
+        "text",
+        source="dyad",
+    ),
     *(
         _dyad(f"p_{m}", "1", f"stance: probability of {m}, whoever it is about", 0, 1)
         for m in MODES

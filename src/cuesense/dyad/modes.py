@@ -197,12 +197,16 @@ class Modes:
                 label=schema.LABELS[verdicts.label[i]],
                 reason=self._reasons[verdicts.reason[i]],
                 variant=VARIANTS[verdicts.variant[i]],
-                rival=rival(verdicts.p[i], response, i) if known[i] else "",
+                rival=self._rival(response, i) if known[i] else "",
                 p=(float(verdicts.p[i, 0]), float(verdicts.p[i, 1]), float(verdicts.p[i, 2])),
                 evidence={name: float(column[i]) for name, column in evidence.items()},
             )
             for i in range(len(samples))
         ]
+
+    def _rival(self, response: Verdict, i: int) -> str:
+        about, least = float(response.contingency[i]), self._config.min_contingency
+        return rival(response.stance[i], about, response.chance[i], least)
 
 
 def contingency_columns(response: Verdict) -> dict[str, F64]:

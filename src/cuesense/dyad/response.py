@@ -34,6 +34,9 @@ CLEAR: Final = 0.7
 ABOUT: Final = 0.6
 """Probability from which a contingency holds."""
 
+COMMON: Final = 0.2
+"""Share of wrong partners that fit as well, from which that is the competing explanation."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Weights:
@@ -188,27 +191,25 @@ def _probability(log_odds: F64) -> F64:
     return p
 
 
-def rival(stance: F64, verdict: Verdict, tick: int) -> str:
-    """Return the strongest competing explanation at a tick of one conversation, in words.
+def rival(stance: F64, contingency: float, chance: F64, about_from: float = ABOUT) -> str:
+    """Return the strongest competing explanation at one tick, of `schema.RIVALS`.
 
     Parameters
     ----------
     stance
         (3,) probabilities.
-    verdict
-        of the conversation so far.
-    tick
-        which.
+    contingency
+        probability.
+    chance
+        (`LATE_S`,) the same with wrong partners, NaN until they are there.
+    about_from
+        probability from which a contingency holds.
     """
-    contingency, chance = float(verdict.contingency[tick]), verdict.chance[tick]
-    chance = chance[np.isfinite(chance)]
-    if contingency < ABOUT:
-        if len(chance) and float(np.mean(chance >= contingency)) >= 0.2:
-            share = f"{int(np.sum(chance >= contingency))} of {len(chance)}"
-            return f"their own manner: {share} wrong partners fit as well"
-        return "their own manner: too little has followed this partner so far"
-    order = np.argsort(stance)
-    return f"{schema.MODES[order[-2]]} ({stance[order[-2]]:.0%})"
+    if contingency < about_from:
+        there = chance[np.isfinite(chance)]
+        by_chance = len(there) > 0 and float(np.mean(there >= contingency)) >= COMMON
+        return "own manner" if by_chance else "too little yet"
+    return schema.MODES[int(np.argsort(stance)[-2])]
 
 
 __all__ = [

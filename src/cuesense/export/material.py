@@ -246,7 +246,7 @@ def vocabulary(column: str) -> tuple[str, ...]:
         return tuple(schema.MISSING)
     if column == "role":
         return tuple(map(str, Role))
-    return schema.LABELS if column == "label" else ()
+    return {"label": schema.LABELS, "rival": tuple(schema.RIVALS)}.get(column, ())
 
 
 def names(columns: Sequence[schema.Column], kind: str = "") -> list[str]:

@@ -174,7 +174,7 @@ def state(moment: Moment, tally: Tally, **more: Any) -> dict[str, Any]:
         "contingency": number(dyad.evidence.get("contingency", math.nan)),
         "by_chance": number(dyad.evidence.get("contingency_by_chance", math.nan)),
         "rests_on": _rests_on(dyad),
-        "rival": dyad.rival,
+        "rival": schema.RIVALS.get(dyad.rival, ""),
         "people": {p.person: _person(p) for p in moment.people},
         "turn_share": tally.share(listener) if listener else None,
         "nods": tally.count(listener, "nod") if listener else 0,
