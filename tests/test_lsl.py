@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +36,25 @@ def lsl(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
     yield pylsl
     del os.environ["LSLAPICFG"]
+
+
+@contextmanager
+def program(*arguments: str | Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Run cuesense beside the test; what fails tells what it said, and nothing is left behind."""
+    command = [sys.executable, "-m", "cuesense", *map(str, arguments)]
+    with tempfile.TemporaryFile() as said:
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=said)
+        try:
+            yield process
+            code = process.wait(300)
+        except BaseException as error:
+            process.kill()
+            process.wait()
+            said.seek(0)
+            error.add_note(said.read().decode(errors="replace"))
+            raise
+        said.seek(0)
+        assert code == 0, said.read().decode(errors="replace")
 
 
 def inlet(lsl: Any, stream: str, name: str) -> Any:
@@ -133,16 +154,10 @@ def test_what_is_pushed_is_what_inlets_pull(lsl: Any) -> None:
 def test_a_live_session_offers_what_its_folder_holds(lsl: Any, tmp_path: Path) -> None:
     recording = write_media(tmp_path / "talk.m4a", None, Audio(seconds=12.0))
     folder = tmp_path / "talk.cuesense"
-    command = [sys.executable, "-m", "cuesense", "live", "--play", str(recording), "--headless"]
-    process = subprocess.Popen(
-        [*command, "--lsl", "-o", str(folder)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
-    )
-    opened = inlet(lsl, "A", "talk.cuesense")
-    labels = [c["label"] for c in channels(opened)]
-    samples, times = pull(opened, 60)
-    assert process.wait(300) == 0, process.stderr.read() if process.stderr else ""
-    if process.stderr:
-        process.stderr.close()
+    with program("live", "--play", recording, "--headless", "--lsl", "-o", folder):
+        opened = inlet(lsl, "A", "talk.cuesense")
+        labels = [c["label"] for c in channels(opened)]
+        samples, times = pull(opened, 60)
     at = np.round(samples[:, labels.index("t")] * 25).astype(int)
     np.testing.assert_array_equal(np.diff(at), 1)
     # Each was captured one tick after the other, however late it was told.
@@ -156,18 +171,12 @@ def test_a_live_session_offers_what_its_folder_holds(lsl: Any, tmp_path: Path) -
 def test_a_session_is_offered_again(lsl: Any, tmp_path: Path) -> None:
     recording = write_media(tmp_path / "talk.m4a", None, Audio(seconds=3.0))
     folder = tmp_path / "again.cuesense"
-    command = [sys.executable, "-m", "cuesense", "analyze", str(recording), "-q", "--lsl-replay"]
-    process = subprocess.Popen(
-        [*command, "-o", str(folder)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
-    )
-    opened = inlet(lsl, "B", "again.cuesense")
-    session = Session(folder)
-    kept = session.timeline.of("B", ["t", *schema.VALUES])
-    labels = [c["label"] for c in channels(opened)]
-    samples, times = pull(opened, len(kept["t"]))
-    assert process.wait(60) == 0, process.stderr.read() if process.stderr else ""
-    if process.stderr:
-        process.stderr.close()
+    with program("analyze", recording, "-q", "--lsl-replay", "-o", folder):
+        opened = inlet(lsl, "B", "again.cuesense")
+        session = Session(folder)
+        kept = session.timeline.of("B", ["t", *schema.VALUES])
+        labels = [c["label"] for c in channels(opened)]
+        samples, times = pull(opened, len(kept["t"]))
     np.testing.assert_allclose(np.diff(times), 0.04, atol=0.01)
     for column, expected in kept.items():
         found = samples[:, labels.index(column)].astype(np.float32)
