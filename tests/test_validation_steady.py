@@ -26,3 +26,11 @@ def test_neutral_talk_is_no_expression(real_data: Path) -> None:
     talks = list(talk(sentences(real_data)))
     assert np.median([abs(one.shift) for one in talks]) <= 0.45
     assert min(one.neutral for one in talks) >= 0.85
+
+
+@pytest.mark.real_data
+def test_a_disturbance_stays_within_the_stated_error(shifts: list[Shift]) -> None:
+    read = [s for s in shifts if np.isfinite(s.after)]
+    within = [s.size <= 2 * s.sd_after for s in read]
+    assert len(read) >= 50
+    assert np.mean(within) >= 0.8
