@@ -362,7 +362,7 @@ def test_a_kept_recording_gives_what_the_session_gave(
         difference = compared(live, again, person, "loudness_db")
         assert len(difference) > 25
         assert abs(np.median(difference)) <= 0.1
-        assert np.median(np.abs(difference)) <= 1.0
+        assert np.median(np.abs(difference)) <= 1.5
 
 
 def compared(a: Session, b: Session, person: str, column: str) -> np.ndarray:
