@@ -30,7 +30,7 @@ from cuesense import open_source, schema
 from cuesense.appraisal import Appraisal
 from cuesense.config import Config
 from cuesense.dyad.features import DyadSample
-from cuesense.dyad.response import CLAIMS, Response
+from cuesense.dyad.response import Response, Verdict
 from cuesense.pipeline import Findings, sense
 from cuesense.types import F64, DyadState, PersonState, Sensed
 
@@ -74,6 +74,7 @@ class Judged:
     t: F64
     states: list[DyadState]
     samples: list[DyadSample]
+    verdict: Verdict
 
     @property
     def label(self) -> Labels:
@@ -130,7 +131,9 @@ def judge(ticks: Sequence[Sensed]) -> Judged:
     tapped = Tapped(Config().with_listener("B"))
     states = [m.dyad for s in ticks if (m := tapped.push(s)).dyad is not None]
     found = [s for s in states if s is not None]
-    return Judged(np.array([s.t for s in found]), found, tapped.samples)
+    # What the states hold, and what they leave out where too little is known.
+    verdict = Response(Config().dyad.rate_hz).samples(tapped.samples)
+    return Judged(np.array([s.t for s in found]), found, tapped.samples, verdict)
 
 
 def with_partner(dyad: Composed, other: Composed) -> list[Sensed]:
@@ -165,43 +168,38 @@ class Told:
         (n,) what was composed, "" outside the bouts.
     label
         (n,) what the analysis says.
-    claim
-        (n,) what `Response` says.
     stance
-        (n,) its likeliest stance.
+        (n,) the likeliest stance.
     contingency
         its last one.
     """
 
     mode: Labels
     label: Labels
-    claim: Labels
     stance: Labels
     contingency: float
 
 
 def told(play: composing.Play, judged: Judged) -> Told:
     """Return what a pair's conversation is told to be."""
-    verdict = Response(Config().dyad.rate_hz).samples(judged.samples)
     after = judged.t >= composing.BASELINE_S
-    names, claims = np.array(schema.MODES, dtype=object), np.array(CLAIMS, dtype=object)
+    names = np.array(schema.MODES, dtype=object)
     return Told(
         play.mode(judged.t)[after],
         judged.label[after],
-        claims[verdict.claim][after],
-        names[verdict.stance.argmax(axis=-1)][after],
-        float(verdict.contingency[-1]),
+        names[judged.verdict.stance.argmax(axis=-1)][after],
+        float(judged.verdict.contingency[-1]),
     )
 
 
 NAMED = schema.MODES[:2]
 
 
-def score(true: Sequence[Told], wrong: Sequence[Told], of: str) -> dict[str, float]:
-    """Compare labels ("label") or claims ("claim") with what was composed, over all time."""
+def score(true: Sequence[Told], wrong: Sequence[Told]) -> dict[str, float]:
+    """Compare labels with what was composed, over all time."""
     mode = np.concatenate([d.mode for d in true])
-    label = np.concatenate([getattr(d, of) for d in true])
-    strange = np.concatenate([getattr(d, of) for d in wrong])
+    label = np.concatenate([d.label for d in true])
+    strange = np.concatenate([d.label for d in wrong])
     bout, given = mode != "", np.isin(label, schema.MODES)
     named, asked = np.isin(label, NAMED), np.isin(mode, NAMED)
     right = (label == mode)[bout & given]
@@ -226,8 +224,7 @@ REACH = {
 
 def bout_rows(dyad: Composed, judged: Judged) -> Iterator[str]:
     """Yield a row per bout: what was sensed in it and what is said of it."""
-    verdict = Response(Config().dyad.rate_hz).samples(judged.samples)
-    claims = np.array(CLAIMS, dtype=object)[verdict.claim]
+    verdict = judged.verdict
 
     def mean(name: str, here: npt.NDArray[np.bool_]) -> float:
         values = np.array([getattr(s, name) for s in judged.samples])[here]
@@ -244,7 +241,7 @@ def bout_rows(dyad: Composed, judged: Judged) -> Iterator[str]:
         yield (
             f"| {dyad.name} | {mode}, {mood} | {felt[0]} | {felt[1]} | {nods:.0f} "
             f"| {mean('listener_gaze_on_partner', here):.0%} | {_most(judged.label[here])} "
-            f"| {shares} | {verdict.contingency[here].mean():.2f} | {_most(claims[here])} |"
+            f"| {shares} | {verdict.contingency[here].mean():.2f} |"
         )
 
 
@@ -274,32 +271,30 @@ def section(folder: Path, half: str = "report", kept: Path | None = None) -> Ite
         for d in dyads
     ]
     strangers = [w for each in wrong for w in each]
-    scores = [score(true, strangers, of) for of in ("label", "claim")]
     minutes = sum(d.play.end_s for d in dyads) / 60
     yield (
         f"{len(dyads)} compositions of the {half} half, {minutes:.0f} min, "
         f"{len(strangers)} pairings with a wrong partner."
     )
     yield ""
-    yield "| | label of the analysis | stance and contingency | reach |"
-    yield "|---|---|---|---|"
-    for name in scores[0]:
-        cells = " | ".join(f"{s[name]:.0%}" for s in scores)
-        yield f"| {name} | {cells} | {REACH.get(name, '')} |"
+    yield "| | measured | reach |"
+    yield "|---|---|---|"
+    for name, share in score(true, strangers).items():
+        yield f"| {name} | {share:.0%} | {REACH.get(name, '')} |"
     bout = [(d.mode != "") for d in true]
     right = np.concatenate([(d.stance == d.mode)[b] for d, b in zip(true, bout, strict=True)])
-    yield f"| stance alone, accuracy in the bouts | | {right.mean():.0%} | |"
+    yield f"| stance alone, accuracy in the bouts | {right.mean():.0%} | |"
     ends = "; ".join(
         f"{t.contingency:.2f} ({', '.join(f'{w.contingency:.2f}' for w in each)})"
         for t, each in zip(true, wrong, strict=True)
     )
-    yield f"| contingency at the end, right partner (wrong ones) | | {ends} | |"
+    yield f"| contingency at the end, right partner (wrong ones) | {ends} | |"
     yield ""
     yield (
         "| partner-listener | composed | partner's arousal, valence | listener's | nods/min "
-        "| gaze | label | stance m / r / d | contingency | claim |"
+        "| gaze | label | stance m / r / d | contingency |"
     )
-    yield "|---" * 10 + "|"
+    yield "|---" * 9 + "|"
     for dyad, j in zip(dyads, judged, strict=True):
         yield from bout_rows(dyad, j)
     yield ""

@@ -120,9 +120,7 @@ def test_score_counts_what_is_shown_and_what_is_right() -> None:
     def say(mode: str, label: str) -> composed.Told:
         short = {"m": "mirroring", "r": "regulating", "d": "disengaged", "-": "", "n": "no demand"}
         modes, labels = (np.array([short[c] for c in s], dtype=object) for s in (mode, label))
-        return composed.Told(modes, labels, labels, modes, 0.5)
+        return composed.Told(modes, labels, modes, 0.5)
 
-    got = composed.score(
-        [say("--mmmmrrdd", "mnmmrnrnrd")], [say("--mmmmrrdd", "mnnnnnnnnn")], "label"
-    )
+    got = composed.score([say("--mmmmrrdd", "mnmmrnrnrd")], [say("--mmmmrrdd", "mnnnnnnnnn")])
     assert list(got.values()) == pytest.approx([4 / 6, 6 / 8, 4 / 6, 1 / 8, 6 / 10, 1 / 10])

@@ -51,7 +51,7 @@ def _settled(session: Session) -> tuple[float, float]:
     difference, error = found.get("difference"), found.get("error")
     if difference is None:
         return nan, nan
-    if error is None:  # of a version that kept only the interval
+    if error is None:  # a single bout of a mode has no spread; the interval has the other's
         error = (found["high"] - found["low"]) / _WIDTH
     return float(difference), float(error)
 

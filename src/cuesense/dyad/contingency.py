@@ -35,8 +35,6 @@ BANDS: Final = ((1.0, 8.0), (2.5, 25.0))
 """s, quick and slow mean of each band."""
 LAG_S: Final = 1.2
 """s by which the partner is delayed; the quick mean covers the lags around it."""
-PAUSE_S: Final = 0.55
-"""s; a pause is answered after about three times this."""
 LATE_S: Final = tuple(float(s) for s in np.linspace(30.0, 240.0, 12))
 """s by which the wrong partners are late."""
 
@@ -103,9 +101,9 @@ class Contingency:
         listener = self._listener(seen)
         late = [memory.delay(partner, s) for s in self._late_s.tolist()]
         x = np.stack([partner, *late], axis=-2)
-        z = self._z(x, listener[..., None, :])
-        t = (self._ticks + 1.0 + np.arange(len(seen))) / self._rate
+        t = np.arange(self._ticks + 1.0, self._ticks + len(seen) + 1.0) / self._rate
         self._ticks += len(seen)
+        z = self._z(x, listener[..., None, :], t)
         wrong = z[..., 1:, :]
         # A wrong partner counts once it has been there for as long as its delay, at least a minute.
         there = t[:, None] >= 60.0 + self._late_s
@@ -122,13 +120,7 @@ class Contingency:
                 bands.append(self._band(x, quick, slow))
             bands.append(memory.mean(need, quick) - memory.mean(need, slow))
         delayed = memory.delay(np.stack(bands, axis=-1), LAG_S)
-        speaks = np.nan_to_num(seen[..., COLUMN["partner_speaking_prob"]])
-        # A single tick is no pause: the middle one of three decides.
-        held = memory.delay(speaks, 1.0 / self._rate)
-        talks = (speaks + held + memory.delay(held, 1.0 / self._rate) > 1.5).astype(np.float64)
-        response = np.maximum(0.0, memory.delay(talks, 1.0 / self._rate) - talks)
-        for _ in range(3):
-            response = memory.mean(response, PAUSE_S)
+        talks, response = memory.pauses(seen[..., COLUMN["partner_speaking_prob"]])
         floor = (memory.mean(talks, 3.0) > 0.3).astype(np.float64)
         return np.concatenate((delayed, np.stack([response, floor], axis=-1)), axis=-1)
 
@@ -152,12 +144,10 @@ class Contingency:
         low = memory.present(x, slow, 0.02)
         return weight * (memory.present(x, quick, 0.15) - low)
 
-    def _z(self, x: F64, y: F64) -> F64:
+    def _z(self, x: F64, y: F64, t: F64) -> F64:
         memory = self._memory
-        n = len(x)
-        t = (self._ticks + 1.0 + np.arange(n)) / self._rate
         effective = MEMORY_S * -np.expm1(-t / MEMORY_S)
-        effective = effective.reshape(n, *([1] * (x.ndim - 2)))
+        effective = effective.reshape(len(t), *([1] * (x.ndim - 2)))
         px = [3 * b + ("arousal", "valence", "need").index(p) for b in (0, 1) for p, _ in PAIRS]
         py = [3 * b + ("arousal", "valence", "nods").index(q) for b in (0, 1) for _, q in PAIRS]
         xx = memory.mean(x[..., :6] ** 2, MEMORY_S)

@@ -29,8 +29,8 @@ class DyadSample:
     t
         s.
     partner_arousal
-        baseline SD, with `partner_arousal_sd` its standard error (that of the
-        baseline); likewise valence and the listener's. A value counts only with its error.
+        baseline SD, with `partner_arousal_sd` its standard error; likewise valence and the
+        listener's. The estimator does without the errors.
     partner_speaking_prob
         in [0, 1]; NaN counts as silent.
     partner_ok
@@ -63,7 +63,6 @@ class DyadSample:
 
 COLUMN: Final = {f.name: i for i, f in enumerate(fields(DyadSample))}
 _PARTNER: Final = slice(COLUMN["partner_arousal"], COLUMN["partner_ok"] + 1)
-_LISTENER: Final = slice(COLUMN["listener_arousal"], COLUMN["listener_ok"] + 1)
 _SLOW: Final = ("listener_events", "listener_gaze_on_partner")
 _FADING: Final = (
     *(f"{who}_{channel}" for who in ("partner", "listener") for channel in ("arousal", "valence")),
@@ -242,17 +241,13 @@ def extract(x: F64, config: Dyad, carry: Carry | None = None) -> tuple[Features,
     return features, Carry(carry.start, shifted[len(x) :], slope_tail, coverage_tail, tuple(fading))
 
 
-_PAIRS: Final = (
-    ("partner_arousal", "partner", 0),
-    ("partner_valence", "partner", 1),
-    ("listener_arousal", "listener", 0),
-    ("listener_valence", "listener", 1),
-)
-
-
 def to_evidence(features: Features) -> dict[str, F64]:
     """Return the features as columns of `schema.EVIDENCE`."""
-    columns = {
+    return {
+        "partner_arousal": features.partner[:, 0],
+        "partner_valence": features.partner[:, 1],
+        "listener_arousal": features.listener[:, 0],
+        "listener_valence": features.listener[:, 1],
         "event_rate": features.event_rate,
         "gaze_on_partner": features.gaze,
         "partner_slope": features.partner_slope,
@@ -260,24 +255,20 @@ def to_evidence(features: Features) -> dict[str, F64]:
         "coverage_listener": features.coverage[:, 1],
         "calibrated": features.calibrated.astype(np.float64),
     }
-    for name, who, channel in _PAIRS:
-        columns[name] = getattr(features, who)[:, channel]
-    return columns
 
 
 def from_evidence(t: F64, columns: Mapping[str, F64]) -> Features:
     """Return the features that `to_evidence` made columns of, at the times `t` (n,) in s."""
-    value = {name: columns[name] for name, _, _ in _PAIRS}
 
-    def pair(of: Mapping[str, F64], who: str) -> F64:
-        return np.stack([of[f"{who}_arousal"], of[f"{who}_valence"]], axis=1)
+    def pair(who: str) -> F64:
+        return np.stack([columns[f"{who}_arousal"], columns[f"{who}_valence"]], axis=1)
 
     return Features(
         t=t,
         elapsed_s=t - t[0] if len(t) else t,
         calibrated=np.asarray(columns["calibrated"]) > 0,
-        partner=pair(value, "partner"),
-        listener=pair(value, "listener"),
+        partner=pair("partner"),
+        listener=pair("listener"),
         partner_slope=columns["partner_slope"],
         coverage=np.stack([columns["coverage_partner"], columns["coverage_listener"]], axis=1),
         event_rate=columns["event_rate"],

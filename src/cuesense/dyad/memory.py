@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
 
 from cuesense.types import F64
+
+PAUSE_S: Final = 0.55
+"""s; a pause is answered after about three times this."""
 
 
 class Memory:
@@ -58,3 +63,27 @@ class Memory:
         full = np.concatenate((held, x))
         self._keep(full[len(x) :])
         return full[: len(x)]
+
+    def pauses(self, speaks: F64) -> tuple[F64, F64]:
+        """Return whether somebody talks, and when an answer to a pause of theirs is due.
+
+        Parameters
+        ----------
+        speaks
+            (n, ...) probability that they speak; NaN counts as silent.
+
+        Returns
+        -------
+        talks
+            (n, ...) 1 or 0, a tick late: a single tick is no pause, the middle one of three
+            decides.
+        due
+            (n, ...) share of an answer per tick, a gamma of 3 x `PAUSE_S` after each pause begins.
+        """
+        speaks = np.nan_to_num(speaks)
+        held = self.delay(speaks, self._dt)
+        talks = (speaks + held + self.delay(held, self._dt) > 1.5).astype(np.float64)
+        due = np.maximum(0.0, self.delay(talks, self._dt) - talks)
+        for _ in range(3):
+            due = self.mean(due, PAUSE_S)
+        return talks, due

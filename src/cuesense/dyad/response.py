@@ -18,6 +18,7 @@ from typing import Any, Final
 import numpy as np
 
 from cuesense import schema
+from cuesense.config import Dyad
 from cuesense.dyad.contingency import LATE_S, LINKS, MEMORY_S, Contingency
 from cuesense.dyad.features import DyadSample, to_array
 from cuesense.dyad.stance import People, Stance
@@ -29,10 +30,10 @@ CLAIMS: Final = (*schema.MODES, schema.RESPONDING, schema.CALM, schema.MOVED, "u
 """What may be said."""
 MIRRORING, REGULATING, DISENGAGED, RESPONDING, CALM, MOVED, UNCLEAR = range(len(CLAIMS))
 
-CLEAR: Final = 0.7
-"""Probability from which a stance holds."""
-ABOUT: Final = 0.6
-"""Probability from which a contingency holds."""
+CLEAR: Final = Dyad().min_p
+"""Probability from which a stance holds, unless the settings say otherwise."""
+ABOUT: Final = Dyad().min_contingency
+"""Probability from which a contingency holds, likewise."""
 
 COMMON: Final = 0.2
 """Share of wrong partners that fit as well, from which that is the competing explanation."""

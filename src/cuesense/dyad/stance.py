@@ -38,8 +38,6 @@ HEARD_S: Final = 3.2
 """s, time constant of hearing the partner; with `LAG_S` it spans the lags that people have."""
 LAG_S: Final = 0.4
 """s by which the partner is delayed besides."""
-PAUSE_S: Final = 0.55
-"""s; a pause is answered after about three times this."""
 PAUSES_PER_S: Final = 0.25
 """Usual number of the partner's pauses."""
 LIMIT: Final = 4.0
@@ -155,12 +153,7 @@ class Stance:
         heard = np.where(known, memory.present(partner, HEARD_S, 0.05), np.nan)
         heard = memory.delay(heard, LAG_S)
 
-        speaks = np.nan_to_num(seen[..., COLUMN["partner_speaking_prob"]])
-        held = memory.delay(speaks, 1.0 / self._rate)
-        talks = (speaks + held + memory.delay(held, 1.0 / self._rate) > 1.5).astype(np.float64)
-        pause = np.maximum(0.0, memory.delay(talks, 1.0 / self._rate) - talks) * self._rate
-        for _ in range(3):
-            pause = memory.mean(pause, PAUSE_S)
+        _, due = memory.pauses(seen[..., COLUMN["partner_speaking_prob"]])
 
         # Who talks is not asked for nods.
         free = np.nan_to_num(seen[..., COLUMN["listener_speaking_prob"]]) < 0.5
@@ -168,7 +161,9 @@ class Stance:
         nods = np.minimum(seen[..., COLUMN["listener_events"]], 1.0) * self._rate
         nods = np.where(free, nods, np.nan)
         looks = seen[..., COLUMN["listener_gaze_on_partner"]]
-        return np.concatenate((heard, listener, np.stack((looks, nods, pause), axis=-1)), axis=-1)
+        return np.concatenate(
+            (heard, listener, np.stack((looks, nods, due * self._rate), axis=-1)), axis=-1
+        )
 
 
 _STATES: Final = [
