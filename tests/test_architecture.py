@@ -47,6 +47,7 @@ RANK = {
     "journal": 9,
     "doctor": 9,
     "pooling": 10,
+    "study": 10,
     "live": 10,
     "web": 11,
     "terminal": 11,

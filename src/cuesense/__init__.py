@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from cuesense.pooling import settling_pooled
     from cuesense.series import synchrony
     from cuesense.session import Session, analyze
+    from cuesense.study import Study
     from cuesense.types import Moment
 
 __all__ = [
@@ -45,6 +46,7 @@ __all__ = [
     "CuesenseError",
     "Moment",
     "Session",
+    "Study",
     "analyze",
     "open_source",
     "read_libreface",
@@ -62,6 +64,7 @@ _HOME = {
     "Config": "cuesense.config",
     "Moment": "cuesense.types",
     "Session": "cuesense.session",
+    "Study": "cuesense.study",
     "analyze": "cuesense.session",
     "open_source": "cuesense.capture",
     **dict.fromkeys(

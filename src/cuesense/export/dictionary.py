@@ -5,11 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import json
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from cuesense import schema
 
-TABLES: Final = {
+Tables = Mapping[str, Sequence[schema.Column]]
+
+TABLES: Final[Tables] = {
     "timeline": schema.TIMELINE,
     "state": schema.STATE,
     "events": schema.EVENTS_TABLE,
@@ -17,7 +20,7 @@ TABLES: Final = {
 FIELDS: Final = ("table", "name", "kind", "unit", "low", "high", "meaning", "source", "missing")
 
 
-def entries() -> list[dict[str, Any]]:
+def entries(tables: Tables = TABLES) -> list[dict[str, Any]]:
     """Return one entry per column: `FIELDS`; `low` and `high` are None where the range is open."""
     return [
         {
@@ -31,7 +34,7 @@ def entries() -> list[dict[str, Any]]:
             "source": c.source,
             "missing": missing(c),
         }
-        for table, columns in TABLES.items()
+        for table, columns in tables.items()
         for c in columns
     ]
 
@@ -53,11 +56,11 @@ def limits(entry: dict[str, Any]) -> str:
     return f"{'-∞' if low is None else f'{low:.4g}'} … {'∞' if high is None else f'{high:.4g}'}"
 
 
-def to_json() -> str:
+def to_json(tables: Tables = TABLES) -> str:
     """Return the dictionary as JSON, with the words that text columns hold."""
     content = {
         "schema": schema.VERSION,
-        "columns": entries(),
+        "columns": entries(tables),
         "reasons": schema.MISSING,
         "labels": list(schema.LABELS),
         "events": schema.EVENTS,
@@ -65,10 +68,10 @@ def to_json() -> str:
     return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
 
 
-def to_csv() -> str:
+def to_csv(tables: Tables = TABLES) -> str:
     """Return the dictionary as CSV, one row per column."""
     text = io.StringIO()
     writer = csv.DictWriter(text, FIELDS, lineterminator="\n")
     writer.writeheader()
-    writer.writerows(entries())
+    writer.writerows(entries(tables))
     return text.getvalue()
