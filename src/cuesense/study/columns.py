@@ -211,6 +211,7 @@ def _about() -> Iterator[Field]:
     yield _PLAIN.text("config_hash", "hash of the settings", "config_hash")
     what = "what was left out of it, as its tables were of an older version, else empty"
     yield _PLAIN.text("migrated", what, "migrated")
+    yield _PLAIN.text("fingerprint", "changes if any of this does; names its files in the study")
 
 
 SESSIONS: Final[tuple[Field, ...]] = (

@@ -51,14 +51,16 @@ def ask(folder: Path, sql: str, parameters: Sequence[Any] = ()) -> pa.Table:
 
 def _open(connection: duckdb.DuckDBPyConnection, folder: Path, spill: Path) -> None:
     """Give a connection the study's tables, and take all else from it."""
+    folder = folder.resolve()
     small = store.read_tables(folder)
     for name, rows in small.items():
         connection.register(name, rows)
-    records = store.read_records(folder).values()
+    keys = small["sessions"].select(["dyad", "session", "fingerprint"]).to_pylist()
+    parts = [store.part_name(*key.values()) for key in keys]
     for table, columns in PARTS.items():
         # Columns by name: a folder above the study may look like a partition, too.
         names = ", ".join(f'"{c}"' for c in ("dyad", "session", *(c.name for c in columns)))
-        files = ", ".join(_literal(store.part(folder.resolve(), table, r)) for r in records)
+        files = ", ".join(_literal(folder / table / part) for part in parts)
         source = f"read_parquet([{files}], hive_partitioning=true, hive_types_autocast=false)"
         if not files:
             kinds = {"float": "double", "text": "varchar"}
@@ -68,7 +70,7 @@ def _open(connection: duckdb.DuckDBPyConnection, folder: Path, spill: Path) -> N
         connection.execute(f"create view {table} as select {names} from {source}")
     for setting in (
         f"temp_directory = {_literal(spill)}",
-        f"allowed_directories = [{_literal(folder.resolve())}]",
+        f"allowed_directories = [{_literal(folder)}]",
         "autoinstall_known_extensions = false",
         "autoload_known_extensions = false",
         "python_enable_replacements = false",

@@ -155,7 +155,7 @@ def _session(record: Record) -> Row:
     row["dyad"], row["dyad_from"] = dyad_of(record)
     listens = (p for p in BOTH if _found(meta, ("people", p, "role")) == Role.LISTENER)
     row["listener"] = next(listens, None)
-    row["migrated"] = meta.get("migrated", "")
+    row |= {"migrated": meta.get("migrated", ""), "fingerprint": record["fingerprint"]}
     return row | _reasons(row, SESSION_GROUPS, SESSIONS, meta)
 
 

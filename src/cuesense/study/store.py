@@ -60,8 +60,13 @@ def quoted(name: str) -> str:
 
 def part(folder: Path, table: str, record: Record) -> Path:
     """Return where a session's part of a table is."""
-    place = folder / table / f"dyad={quoted(dyad_of(record)[0])}"
-    return place / f"session={quoted(record['session'])}" / f"part-{record['fingerprint']}.parquet"
+    dyad, _ = dyad_of(record)
+    return folder / table / part_name(dyad, record["session"], record["fingerprint"])
+
+
+def part_name(dyad: str, session: str, fingerprint: str) -> str:
+    """Return what a part is called within its table's folder."""
+    return f"dyad={quoted(dyad)}/session={quoted(session)}/part-{fingerprint}.parquet"
 
 
 def record_path(folder: Path, session: str) -> Path:
@@ -163,8 +168,12 @@ def _write(
         for group in _grouped(tables):
             found = described(group, layout, note)
             if writer is None:
+                # Cues do not repeat: a dictionary of them costs room, their limits help nobody.
+                words = [c.name for c in layout.values() if c.kind == "text"]
+                keys = [name for name in ("t", *words) if name in layout]
+                options = {"use_dictionary": words, "write_statistics": keys}
                 writer = stack.enter_context(
-                    pq.ParquetWriter(beside, found.schema, compression="zstd")
+                    pq.ParquetWriter(beside, found.schema, compression="zstd", **options)
                 )
             writer.write_table(found)
         if writer is not None:
