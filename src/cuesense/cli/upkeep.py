@@ -75,18 +75,18 @@ def schema(options: argparse.Namespace) -> int:
     from cuesense.export import dictionary
     from cuesense.study import columns
 
-    tables = columns.TABLES if options.study else dictionary.TABLES
+    about = (columns.TABLES, "NULL") if options.study else (dictionary.TABLES, "NaN")
     if options.json or options.csv:
-        print(dictionary.to_json(tables) if options.json else dictionary.to_csv(tables), end="")
+        print(dictionary.to_json(*about) if options.json else dictionary.to_csv(*about), end="")
         return OK
     from rich.console import Console
     from rich.table import Table
 
     # A table that is piped is not cut to a terminal's width.
     console = Console(width=None if sys.stdout.isatty() else 160)
-    for name in tables:
+    for name in about[0]:
         table = Table("name", "unit", "range", "meaning", "source", "missing", title=name)
-        for c in dictionary.entries(tables):
+        for c in dictionary.entries(*about):
             if c["table"] == name:
                 table.add_row(
                     c["name"],

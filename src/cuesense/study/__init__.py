@@ -322,9 +322,9 @@ def _version(path: Path) -> object:
     """
     try:
         about = store.read_about(path)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         ours = {*LITTER, store.LOCK}
-        if path.exists() and (not path.is_dir() or {p.name for p in path.iterdir()} - ours):
+        if path.is_file() or (path.is_dir() and {p.name for p in path.iterdir()} - ours):
             raise OutputError(
                 f"study={str(path)!r} holds something else; give a study, or a new folder"
             ) from None
