@@ -74,7 +74,7 @@ def main() -> int:
         listed = ", ".join(f"'{f}'" for f in files)
 
         def of_study() -> int:
-            return study.query(f"select {COLUMN} from timeline").num_rows
+            return int(study.query(f"select {COLUMN} from timeline").num_rows)
 
         def of_pandas() -> int:
             return len(pd.concat(pd.read_csv(f, usecols=[COLUMN]) for f in files))
@@ -82,7 +82,7 @@ def main() -> int:
         def of_duckdb() -> int:
             with duckdb.connect(":memory:") as connection:
                 answer = connection.sql(f"select {COLUMN} from read_csv([{listed}])")
-                return answer.to_arrow_table().num_rows
+                return int(answer.to_arrow_table().num_rows)
 
         found = {
             "study": best(of_study),

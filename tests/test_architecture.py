@@ -46,6 +46,7 @@ RANK = {
     "session": 9,
     "journal": 9,
     "doctor": 9,
+    "simulated": 9,
     "pooling": 10,
     "study": 10,
     "live": 10,

@@ -343,9 +343,9 @@ def test_two_cannot_write_at_once_and_one_that_waits_is_told_who(tmp_path: Path)
 def test_many_at_once_leave_each_session_there_once(tmp_path: Path) -> None:
     folders = [study_sessions.write(tmp_path / str(k), k) for k in range(4)]
     place = tmp_path / "study"
-    command = [sys.executable, "-m", "cuesense", "study", "add", "-q", place]
+    command = [sys.executable, "-m", "cuesense", "study", "add", "-q", str(place)]
     started = [
-        subprocess.Popen([*command, *some], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        subprocess.Popen([*command, *map(str, some)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
         for some in (folders[:2], folders[2:], folders)
     ]
     ends = [(p.communicate()[1].decode(), p.returncode) for p in started]
