@@ -345,7 +345,9 @@ def test_many_at_once_leave_each_session_there_once(tmp_path: Path) -> None:
     place = tmp_path / "study"
     command = [sys.executable, "-m", "cuesense", "study", "add", "-q", str(place)]
     started = [
-        subprocess.Popen([*command, *map(str, some)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        subprocess.Popen(
+            [*command, *map(str, some)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+        )
         for some in (folders[:2], folders[2:], folders)
     ]
     ends = [(p.communicate()[1].decode(), p.returncode) for p in started]

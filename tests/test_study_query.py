@@ -182,7 +182,7 @@ def test_the_verbs_add_list_and_remove(tmp_path: Path, capsys: pytest.CaptureFix
     told = capsys.readouterr().out
     assert "2 added, 1 failed" in told
     assert "not given here: s9" in told
-    assert "session.json holds no object" in told
+    assert "schema=None" in told
     run("add", place, tmp_path / "in" / "s1.cuesense", "-q")
     assert "1 unchanged" in capsys.readouterr().out
     run("list", place)

@@ -201,7 +201,7 @@ class Session:
 
 
 def read_meta(path: Path) -> dict[str, Any]:
-    """Return what a session folder's session.json says, of whatever schema version it is.
+    """Return what a session folder's session.json says, of whatever schema version; or nothing.
 
     Parameters
     ----------
@@ -226,9 +226,7 @@ def read_meta(path: Path) -> dict[str, Any]:
         ) from error
     except (OSError, ValueError) as error:
         raise OutputError(f"{str(path)!r} cannot be read: {error}") from error
-    if not isinstance(meta, dict):
-        raise OutputError(f"{str(path)!r} cannot be read: its session.json holds no object")
-    return meta
+    return meta if isinstance(meta, dict) else {}
 
 
 def analyze(

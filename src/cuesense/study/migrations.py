@@ -113,8 +113,8 @@ def chain(version: object) -> list[Step]:
         step = STEPS.get(str(at))
         if step is None:
             raise OutputError(
-                f"schema={version!r} is newer than {schema.VERSION!r}, or none; "
-                "update cuesense, or analyse the recording again"
+                f"schema={version!r} is none that this version reads ({schema.VERSION!r} is the "
+                "newest); update cuesense, or analyse the recording again"
             )
         found.append(step)
         at = step.to
