@@ -60,7 +60,7 @@ def best(read: Callable[[], int]) -> tuple[float, float, int]:
 def main() -> int:
     """Print the table; 1 if a ratio is too low."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("--seconds", type=float, default=60.0, help="length of a session")
+    parser.add_argument("--seconds", type=float, default=300.0, help="length of a session")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)

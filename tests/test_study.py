@@ -279,17 +279,23 @@ def test_broken_sessions_do_not_stop_the_rest(tmp_path: Path) -> None:
     headless = study_sessions.write(tmp_path / "headless", 6, summary=None, people=7)
     study_sessions.change(headless, source={"sha256": 3})
     newer = study_sessions.write(tmp_path / "newer", 7, schema="99")
+    hasty = study_sessions.write(tmp_path / "hasty", 9, source={"started": "yesterday"})
+    wordy = study_sessions.write(tmp_path / "wordy", 10, source={"duration_s": "long"})
+    listed = study_sessions.write(tmp_path / "listed", 11, attributes=["dyad"])
     long = study_sessions.write(tmp_path / "long", 8, attributes={"id": "长" * 100})
     study = Study(tmp_path / "study")
-    paths = (damaged, lacking, narrow, garbled, headless, newer, long, tmp_path / "no", good)
+    broken = (damaged, lacking, narrow, garbled, headless, newer, hasty, wordy, listed, long)
+    paths = (*broken, tmp_path / "no", good)
     found = {o.path.name: o for o in study.add(*paths)}
-    assert [o.what for o in found.values()] == ["failed"] * 8 + ["added"]
+    assert [o.what for o in found.values()] == ["failed"] * 11 + ["added"]
     for name, words in {
         "damaged": "analyse the recording again",
         "lacking": "state.parquet",
         "narrow": "arousal",
         "garbled": "cannot be read",
         "newer": "'99'",
+        "hasty": "yesterday",
+        "wordy": "long",
         "long": "240 bytes",
         "no": "holds no session.json",
     }.items():

@@ -173,7 +173,7 @@ def test_an_answer_that_cannot_be_written_is_one_line(
 
 def test_the_verbs_add_list_and_remove(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for k in (1, 2):
-        study_sessions.write(tmp_path / "in" / f"s{k}.cuesense", k)
+        study_sessions.write(tmp_path / "in" / f"s{k}.cuesense", k, attributes={"dyad": "[b]"})
     (tmp_path / "in" / "s3").mkdir()
     (tmp_path / "in" / "s3" / "session.json").write_text("[]")
     (tmp_path / "who.csv").write_text("session,dyad,x_arm\ns1,D1,drug\ns9,D9,drug\n")
@@ -186,7 +186,9 @@ def test_the_verbs_add_list_and_remove(tmp_path: Path, capsys: pytest.CaptureFix
     run("add", place, tmp_path / "in" / "s1.cuesense", "-q")
     assert "1 unchanged" in capsys.readouterr().out
     run("list", place)
-    assert "D1" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "D1" in told
+    assert "[b]" in told
     run("remove", place, "s1")
     run("remove", place, "s1", code=2)
     assert "'s1' is not in this study" in capsys.readouterr().err

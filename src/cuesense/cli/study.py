@@ -15,6 +15,7 @@ from cuesense.errors import OutputError, ParameterError
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    from rich.console import Console
 
 FORMATS: Final = ("table", "csv", "json", "parquet")
 SHOWN: Final = 40
@@ -115,13 +116,12 @@ def add(options: argparse.Namespace) -> int:
             f"  note: {options.list} has sessions that were not given here: {', '.join(strangers)}"
         )
     if failed:
-        from rich.console import Console
         from rich.table import Table
 
         table = Table("session", "why it was not added")
         for outcome in failed:
             table.add_row(str(outcome.path), outcome.reason)
-        Console(width=None if sys.stdout.isatty() else 160).print(table)
+        _console().print(table)
     print(f"Study: {study.path.resolve()}")
     return FAILED if failed else OK
 
@@ -217,9 +217,15 @@ def _text(rows: pa.Table, form: str) -> str:
     return str(frame.to_string(index=False)) + "\n"
 
 
+def _console() -> Console:
+    """Return where tables are printed: names are no markup, and what is piped is not cut."""
+    from rich.console import Console
+
+    return Console(width=None if sys.stdout.isatty() else 160, markup=False, highlight=False)
+
+
 def _print(rows: pa.Table, most: int | None) -> None:
     """Print an answer as a table."""
-    from rich.console import Console
     from rich.table import Table
 
     def told(x: Any) -> str:
@@ -229,7 +235,7 @@ def _print(rows: pa.Table, most: int | None) -> None:
     table = Table(*rows.column_names)
     for row in shown.to_pylist():
         table.add_row(*map(told, row.values()))
-    Console(width=None if sys.stdout.isatty() else 160).print(table)
+    _console().print(table)
     left = rows.num_rows - shown.num_rows
     if left:
         print(f"… {left} rows more; all of them: --format csv, or -o FILE")

@@ -15,7 +15,7 @@ from cuesense import schema
 from cuesense.errors import CuesenseError, OutputError, ParameterError
 from cuesense.folder import LITTER, whole, writing
 from cuesense.session import read_meta
-from cuesense.study import migrations, store
+from cuesense.study import migrations, rows, store
 from cuesense.study.incoming import (
     TABLES,
     check_names,
@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Outcome", "Study", "migrate", "read_list"]
 
+_ODD: Final = (LookupError, TypeError, ValueError, AttributeError)
+"""What comes of a session.json that is JSON but not as the program writes it."""
 REMEDY: Final = "choose another folder"
 Given = Mapping[str, Mapping[str, str]]
 """By session: its dyad (``dyad``) and covariates (``x_…``), as given by hand."""
@@ -195,7 +197,8 @@ class Study:
                 "fingerprint": "",
                 "meta": migrations.upgraded_meta(meta, steps),
             }
-            check_names(record)
+            check_names(record, records)
+            rows.tables([record])  # what cannot be told of it must not get into the study
             record["fingerprint"] = fingerprint_of(folder, record)
             same = before is not None and before["fingerprint"] == record["fingerprint"]
             if same and not overwrite:
@@ -212,7 +215,7 @@ class Study:
                     if twin != name:
                         store.discard(self.path, records.pop(twin))
             return Outcome(folder, name, "added" if before is None else "replaced")
-        except (CuesenseError, ArrowException, LookupError, TypeError, AttributeError) as error:
+        except (CuesenseError, ArrowException, *_ODD) as error:
             told = str(error) if isinstance(error, CuesenseError) else f"is damaged ({error!r})"
             return Outcome(folder, name, "failed", " ".join(told.split()))
 

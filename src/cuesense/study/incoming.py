@@ -122,14 +122,21 @@ def given_by_hand(
     return found | {k: v for k, v in listed.items() if k.startswith(COVARIATE)}
 
 
-def check_names(record: Record) -> None:
-    """Raise if a session's or a dyad's name cannot be part of a path."""
+def check_names(record: Record, records: Iterable[str]) -> None:
+    """Raise if a session's or a dyad's name cannot be part of a path, or be told from others."""
     for what, name in (("session", record["session"]), ("dyad", dyad_of(record)[0])):
         size = len(store.quoted(name).encode())
         if not 0 < size <= store.NAME_BYTES:
             raise ParameterError(
                 f"{what}={name!r} must take 1 to {store.NAME_BYTES} bytes, not {size}; give a "
                 "shorter name"
+            )
+    session = record["session"]
+    for other in records:
+        if other != session and other.casefold() == session.casefold():
+            raise ParameterError(
+                f"session={session!r} and {other!r}, which is in this study, are one name on some "
+                "systems; rename the folder"
             )
 
 
@@ -167,11 +174,6 @@ def twins_of(record: Record, records: Mapping[str, Record]) -> dict[str, str]:
             found[other] = (
                 f"session={name!r} is of the recording of session {other!r}, which is in this "
                 "study; remove that, or --overwrite it"
-            )
-        elif other != name and other.casefold() == name.casefold():
-            found[other] = (
-                f"session={name!r} and {other!r}, which is in this study, are one name on some "
-                "systems; rename the folder, or --overwrite it"
             )
     return found
 

@@ -42,8 +42,9 @@ _RULE: Final = "labels of table layout 1 needed no contingency, so they are not 
 
 def _meta_from_1(meta: dict[str, Any]) -> dict[str, Any]:
     """Leave out what rests on the labels of layout 1: their shares, their null, settling."""
-    kept = {k: v for k, v in (meta.get("summary") or {}).items() if k in ("synchrony", "turns")}
-    return {**meta, "summary": kept, "migrated": _RULE}
+    left_out = {name: {"reason": _RULE} for name in ("labels", "null", "settling")}
+    summary = {**(meta.get("summary") or {}), **left_out}
+    return {**meta, "summary": summary, "migrated": _RULE}
 
 
 def _state_from_1(rows: pa.Table) -> pa.Table:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, TypedDict
 
 from cuesense import schema
@@ -140,10 +140,8 @@ def _reasons(
         gaps = [f for f in fields if f.column.reason == group.reason and row[f.column.name] is None]
         why = there.get("reason", "") if isinstance(there, Mapping) else ""
         if gaps and not why:
-            left_out = meta.get("migrated", "") if group.path[0] == "summary" else ""
-            why = "too little of it in the session"
-            if not there:
-                why = left_out or f"not in what cuesense {meta.get('cuesense')} wrote"
+            without = f"not in what cuesense {meta.get('cuesense')} wrote"
+            why = "too little of it in the session" if there else without
         found[group.reason] = why
     return found
 
@@ -155,6 +153,8 @@ def _session(record: Record) -> Row:
     row["dyad"], row["dyad_from"] = dyad_of(record)
     listens = (p for p in BOTH if _found(meta, ("people", p, "role")) == Role.LISTENER)
     row["listener"] = next(listens, None)
+    if row["started"] is not None:
+        row["started"] = _moment(row["started"]).isoformat()
     row |= {"migrated": meta.get("migrated", ""), "fingerprint": record["fingerprint"]}
     return row | _reasons(row, SESSION_GROUPS, SESSIONS, meta)
 
@@ -166,24 +166,29 @@ def _person(record: Record, person: str) -> Row:
     return row | _reasons(row, PEOPLE_GROUPS, PEOPLE, meta, person)
 
 
+def _moment(text: str) -> datetime:
+    """Return a time in UTC, which one without a zone is taken to be in."""
+    when = datetime.fromisoformat(text)
+    return when.astimezone(UTC) if when.tzinfo else when.replace(tzinfo=UTC)
+
+
 def _number_in_order(sessions: Sequence[Row]) -> None:
     """Give each dyad's sessions their ordinals, where it is known when they all started."""
-    for rows in _by_dyad(sessions).values():
+    for places in _by_dyad(sessions).values():
+        rows = [sessions[i] for i in places]
         unknown = len(rows) > 1 and any(row["started"] is None for row in rows)
-        if not unknown and len(rows) > 1:
-            rows = sorted(rows, key=lambda row: datetime.fromisoformat(row["started"]))
-        for i, row in enumerate(rows, 1):
-            row["ordinal"] = None if unknown else float(i)
-            row["ordinal_reason"] = (
-                "not every session of this dyad says when it started" if unknown else ""
-            )
+        why = "not every session of this dyad says when it started" if unknown else ""
+        # Times in UTC are in the order of their text; none is compared where only one is there.
+        for i, row in enumerate(sorted(rows, key=lambda row: row["started"] or ""), 1):
+            row |= {"ordinal": None if unknown else float(i), "ordinal_reason": why}
 
 
-def _by_dyad(sessions: Iterable[Row]) -> dict[str, list[Row]]:
-    rows: dict[str, list[Row]] = defaultdict(list)
-    for row in sessions:
-        rows[row["dyad"]].append(row)
-    return rows
+def _by_dyad(sessions: Iterable[Row]) -> dict[str, list[int]]:
+    """Return the places of each dyad's sessions."""
+    places: dict[str, list[int]] = defaultdict(list)
+    for i, row in enumerate(sessions):
+        places[row["dyad"]].append(i)
+    return places
 
 
 def _covariates(records: Sequence[Record]) -> dict[str, tuple[schema.Column, list[Any]]]:
@@ -218,8 +223,8 @@ def _dyads(
 ) -> list[Row]:
     """Return a row per dyad, of its sessions and their covariates."""
     found = []
-    for dyad, rows in _by_dyad(sessions).items():
-        at = [i for i, row in enumerate(sessions) if row["dyad"] == dyad]
+    for dyad, at in _by_dyad(sessions).items():
+        rows = [sessions[i] for i in at]
         lengths = [row["duration_s"] for row in rows if row["duration_s"] is not None]
         means = {name: _mean([row[name] for row in rows]) for name in MEANS}
         gone = [name for name, mean in means.items() if mean is None]

@@ -38,10 +38,10 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 LAYOUT: Final = 1
-"""Version of what is described above."""
+"""Version of what is described above, and of the columns of `windows`."""
 ABOUT, LOCK, RECORDS = "study.json", ".lock", "records"
-GROUP_ROWS: Final = 45_000
-"""Rows to a row group: half an hour of one person."""
+GROUP_ROWS: Final = 22_500
+"""Rows to a row group: a quarter of an hour of one person."""
 NAME_BYTES: Final = 240
 """Most bytes of a quoted name: a file system takes 255, of which some are ours."""
 _FAR: Final = 1 << 30  # the byte that Windows locks, so that the others can be read

@@ -28,7 +28,7 @@ def windows(timeline: pa.Table, state: pa.Table) -> pa.Table:
     Parameters
     ----------
     timeline
-        With `t`, `person`, `role`, `OWN` and `OWN_REASONS`; of one person, ascending in time.
+        With `t`, `person`, `role`, `OWN` and `OWN_REASONS`; ascending in time for each person.
     state
         With `t`, `label`, `reason` and `contingency`.
 
@@ -42,9 +42,8 @@ def windows(timeline: pa.Table, state: pa.Table) -> pa.Table:
 
     who = timeline.column("person")
     of = {p: timeline.filter(pc.equal(who, p)) for p in PEOPLE}
-    t = of["A"].column("t").to_numpy()
-    spans = _spans(t)
-    own = {p: _own(rows, t, spans) for p, rows in of.items()}
+    spans = _spans(of["A"].column("t").to_numpy())
+    own = {p: _own(rows, spans) for p, rows in of.items()}
     dyad = _dyad(state, spans)
     made = []
     for person, other in zip(PEOPLE, reversed(PEOPLE), strict=True):
@@ -77,8 +76,9 @@ def _spans(t: F64) -> F64:
     return np.column_stack((starts, starts + WINDOW_S))
 
 
-def _own(rows: pa.Table, t: F64, spans: F64) -> dict[str, Any]:
+def _own(rows: pa.Table, spans: F64) -> dict[str, Any]:
     """Return one person's columns of `WINDOWS`."""
+    t = rows.column("t").to_numpy()
     x = np.stack([rows.column(name).to_numpy().astype(np.float64) for name in OWN])
     found = functionals(t, x, spans, ["mean", "coverage"])
     means = dict(zip(OWN, found["mean"], strict=True))
@@ -97,7 +97,7 @@ def _dyad(state: pa.Table, spans: F64) -> dict[str, Any]:
     """Return the columns of `WINDOWS` that are of both people."""
     t = state.column("t").to_numpy()
     label = state.column("label").to_numpy(zero_copy_only=False)
-    told = (label != None) & (label != "")  # noqa: E711 - an array is compared with null
+    told = np.isin(label, schema.LABELS)
     shares = np.array([np.where(told, label == one, np.nan) for one in schema.LABELS])
     x = np.vstack((state.column("contingency").to_numpy()[None], shares))
     means = functionals(t, x, spans, ["mean"])["mean"]
