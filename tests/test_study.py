@@ -425,6 +425,16 @@ def test_a_list_that_breaks_a_rule_is_one_line(tmp_path: Path, text: str, words:
         read_list(tmp_path / "no.csv")
 
 
+def test_tables_that_are_gone_are_made_of_the_records(tmp_path: Path) -> None:
+    study = Study(tmp_path / "study")
+    study.add(study_sessions.write(tmp_path / "s", 1))
+    before = study.people
+    (study.path / "people.parquet").unlink()
+    (study.path / "sessions.parquet").write_bytes(b"PAR1")
+    assert study.people.equals(before)
+    assert study.query("select session from sessions").num_rows == 1
+
+
 def test_a_damaged_record_is_told(tmp_path: Path) -> None:
     study = Study(tmp_path / "study")
     study.add(study_sessions.write(tmp_path / "s", 1))

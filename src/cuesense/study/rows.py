@@ -124,7 +124,7 @@ def _value(field: Field, meta: Mapping[str, Any], person: str = "") -> float | s
     """Return a column's value as the tables hold it."""
     x = _found(meta, field.path, person) if field.path else None
     if x is None:
-        return None
+        return "" if field.column.kind == "text" and not field.column.reason else None
     if field.column.kind == "float":
         return float(x)
     return " ".join(map(str, x)) if isinstance(x, list) else str(x)
@@ -152,7 +152,7 @@ def _session(record: Record) -> Row:
     row["session"] = record["session"]
     row["dyad"], row["dyad_from"] = dyad_of(record)
     listens = (p for p in BOTH if _found(meta, ("people", p, "role")) == Role.LISTENER)
-    row["listener"] = next(listens, None)
+    row["listener"] = next(listens, "")
     if row["started"] is not None:
         row["started"] = _moment(row["started"]).isoformat()
     row |= {"migrated": meta.get("migrated", ""), "fingerprint": record["fingerprint"]}

@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 LAYOUT: Final = 1
 """Version of what is described above, and of the columns of `windows`."""
 ABOUT, LOCK, RECORDS = "study.json", ".lock", "records"
+MADE: Final = ("sessions", "people", "dyads")
+"""The tables that are made of the records."""
 GROUP_ROWS: Final = 22_500
 """Rows to a row group: a quarter of an hour of one person."""
 NAME_BYTES: Final = 240
@@ -238,13 +240,15 @@ def write_tables(folder: Path, records: Iterable[Record]) -> None:
 
 
 def read_tables(folder: Path) -> dict[str, pa.Table]:
-    """Return `sessions`, `people` and `dyads`; made anew while, or after, they may be behind."""
+    """Return `sessions`, `people` and `dyads`; of the records, if the files are behind or gone."""
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
     lock = folder / LOCK
-    if lock.exists() and lock.stat().st_size:
-        return study_rows.tables(list(read_records(folder).values()))
-    return {n: pq.read_table(folder / f"{n}.parquet") for n in ("sessions", "people", "dyads")}
+    if not lock.exists() or not lock.stat().st_size:
+        with contextlib.suppress(OSError, pa.ArrowInvalid):
+            return {name: pq.read_table(folder / f"{name}.parquet") for name in MADE}
+    return study_rows.tables(list(read_records(folder).values()))
 
 
 @contextlib.contextmanager
@@ -266,9 +270,11 @@ def locked(folder: Path) -> Iterator[bool]:
         folder.mkdir(parents=True, exist_ok=True)
         file = (folder / LOCK).open("a+", encoding="utf-8")
     with file:
+        with writing(folder, "study", "choose another folder"):
+            free = _lock(file)
         file.seek(0)
         claimed = file.read()
-        if not _lock(file):
+        if not free:
             raise OutputError(
                 f"study={str(folder)!r} is being written by another process ({claimed}); "
                 "wait until it is done"
@@ -297,7 +303,7 @@ def _lock(file: IO[str]) -> bool:
             import fcntl
 
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
+    except (BlockingIOError, PermissionError):
         return False
     return True
 
@@ -318,7 +324,7 @@ def write_about(folder: Path) -> None:
 
 def copy_others(source: Path, target: Path) -> None:
     """Copy what people put beside a study's own files into its migrated copy."""
-    own = {ABOUT, LOCK, RECORDS, *PARTS, *(f"{n}.parquet" for n in ("sessions", "people", "dyads"))}
+    own = {ABOUT, LOCK, RECORDS, *PARTS, *(f"{name}.parquet" for name in MADE)}
     for entry in source.iterdir():
         if entry.name not in own and not entry.name.startswith("."):
             if entry.is_dir():
