@@ -335,6 +335,32 @@ def test_a_killed_add_leaves_a_study_that_can_be_read_and_gone_on_with(tmp_path:
     assert len(list(place.glob("windows/*/*/*.parquet"))) == 3
 
 
+def test_an_add_that_is_stopped_keeps_what_it_added(tmp_path: Path) -> None:
+    folders = [study_sessions.write(tmp_path / str(k), k) for k in (1, 2)]
+    study = Study(tmp_path / "study")
+
+    def stop(done: int, total: int, name: str) -> None:
+        assert (total, name) == (2, folders[done].name)
+        if done:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        study.add(*folders, progress=stop)
+    assert study.sessions["session"].to_pylist() == ["1"]
+    assert [o.what for o in study.add(*folders)] == ["unchanged", "added"]
+
+
+def test_a_session_without_a_single_tick_can_be_added(tmp_path: Path) -> None:
+    study = Study(tmp_path / "study")
+    session = study_sessions.write(tmp_path / "empty", 1, 0.5)
+    for table in ("timeline", "state", "events"):
+        path = session / f"{table}.parquet"
+        pq.write_table(pq.read_table(path).slice(0, 0), path)
+    assert [o.what for o in study.add(session)] == ["added"]
+    assert study.query("select * from timeline").num_rows == 0
+    assert study.query("select * from windows").num_rows == 0
+
+
 def test_two_cannot_write_at_once_and_one_that_waits_is_told_who(tmp_path: Path) -> None:
     session = study_sessions.write(tmp_path / "s", 1)
     study = Study(tmp_path / "study")

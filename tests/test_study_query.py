@@ -15,7 +15,7 @@ import pytest
 import study_sessions
 from cuesense import Study
 from cuesense.cli import main
-from cuesense.errors import MissingExtraError, ParameterError
+from cuesense.errors import MissingExtraError, OutputError, ParameterError
 from cuesense.study.columns import TABLES
 
 
@@ -38,6 +38,7 @@ def run(*arguments: object, code: int = 0) -> None:
     [
         ("select arousl from timeline", "column='arousl' .*did you mean arousal"),
         ("select s.durations from sessions s", "column='durations' .*did you mean duration_s"),
+        ("select arousal from sessions", "it is in timeline, windows$"),
         ("select t from timelin", "table='timelin' .*did you mean timeline"),
         ("select frm timeline where", "query: .*syntax error"),
         ("select 1 + 'a'", "query: "),
@@ -97,6 +98,20 @@ def test_a_query_can_list_tables_and_columns(study: Study) -> None:
     tables = study.query("show tables")["name"].to_pylist()
     assert set(tables) == {*TABLES, "timeline", "state", "events"}
     assert study.query("describe windows").num_rows == len(TABLES["windows"])
+
+
+@pytest.mark.parametrize("broken", [False, True])
+def test_a_part_that_is_gone_or_damaged_is_told(tmp_path: Path, broken: bool) -> None:
+    session = study_sessions.write(tmp_path / "s", 1)
+    study = Study(tmp_path / "study")
+    study.add(session)
+    part = next((study.path / "state").rglob("*.parquet"))
+    part.write_bytes(b"no parquet") if broken else part.unlink()
+    with pytest.raises((OutputError, ParameterError), match=r"state/.*parquet|magic") as caught:
+        study.query("select label from state")
+    assert "\n" not in str(caught.value)
+    study.add(session, overwrite=True)
+    assert study.query("select label from state").num_rows == 40
 
 
 def test_without_duckdb_the_remedy_is_named(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:

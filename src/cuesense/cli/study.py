@@ -135,7 +135,7 @@ def _progress(quiet: bool) -> Iterator[Callable[[int, int, str], None] | None]:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"))
+    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}", markup=False))
     with Progress(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task("", total=None)
         yield lambda done, total, name: bar.update(
@@ -210,10 +210,8 @@ def _text(rows: pa.Table, form: str) -> str:
     if form == "csv":
         return str(frame.to_csv(index=False, lineterminator="\n"))
     if form == "json":
-        return (
-            str(frame.to_json(orient="records", indent=1, force_ascii=False, date_format="iso"))
-            + "\n"
-        )
+        options = {"force_ascii": False, "date_format": "iso", "double_precision": 15}
+        return str(frame.to_json(orient="records", indent=1, **options)) + "\n"
     return str(frame.to_string(index=False)) + "\n"
 
 

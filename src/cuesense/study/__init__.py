@@ -267,6 +267,8 @@ class Study:
             If DuckDB is not installed.
         ParameterError
             If it is no select, or cannot be answered.
+        OutputError
+            If a part of the study is damaged or gone.
         """
         from cuesense.study.query import ask
 

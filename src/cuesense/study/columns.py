@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import chain
 from typing import Final
 
 from cuesense import schema
@@ -386,6 +385,3 @@ TABLES: Final[dict[str, tuple[Column, ...]]] = {
     "windows": (*_KEYS, *WINDOWS),
 }
 """The tables that a study has besides those of its sessions, for the data dictionary."""
-
-NAMES: Final = frozenset(c.name for c in chain(*TABLES.values(), *PARTS.values()))
-"""Every column's name."""

@@ -5,13 +5,13 @@ from __future__ import annotations
 import difflib
 import re
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cuesense.errors import MissingExtraError, ParameterError
+from cuesense.errors import MissingExtraError, OutputError, ParameterError
 from cuesense.study import store
-from cuesense.study.columns import NAMES, PARTS, TABLES
+from cuesense.study.columns import PARTS, TABLES
 
 if TYPE_CHECKING:
     import duckdb
@@ -37,14 +37,19 @@ def ask(folder: Path, sql: str, parameters: Sequence[Any] = ()) -> pa.Table:
             "querying a study needs duckdb: pip install 'cuesense[study]'"
         ) from error
     with tempfile.TemporaryDirectory() as spill, duckdb.connect(":memory:") as connection:
-        _open(connection, folder, Path(spill))
         try:
+            _open(connection, folder, Path(spill))
             statements = connection.extract_statements(sql)
             # Whatever is no select could write, also into the study: COPY, and EXPLAIN of it.
             if [s.type for s in statements] != [duckdb.StatementType.SELECT]:
                 raise ParameterError(f"query={sql!r} must be one select statement")
             answer = connection.sql(sql, params=list(parameters) or None)
             return answer.to_arrow_table()
+        except duckdb.IOException as error:
+            raise OutputError(
+                f"study={str(folder)!r} is damaged ({str(error).splitlines()[0]}); add that "
+                "session again with --overwrite"
+            ) from error
         except duckdb.Error as error:
             raise ParameterError(_told(str(error), connection)) from error
 
@@ -90,16 +95,21 @@ def _told(message: str, connection: duckdb.DuckDBPyConnection) -> str:
     column = re.search(r'(?:column "|column named ")([^"]+)"', first)
     table = re.search(r"Table with name (\S+) does not exist", first)
     if column is not None:
-        own = {
-            c for (c,) in connection.execute("select column_name from duckdb_columns()").fetchall()
-        }
-        return _nearest("column", column[1], NAMES | own)
+        found = connection.execute(
+            "select column_name, list(table_name) from duckdb_columns() where table_name in "
+            f"{(*TABLES, *PARTS)} group by all"
+        )
+        holders = dict(found.fetchall())
+        if column[1] in holders:
+            there = ", ".join(sorted(holders[column[1]]))
+            return f"column={column[1]!r} is in no table that is asked here; it is in {there}"
+        return _nearest("column", column[1], holders)
     if table is not None:
         return _nearest("table", table[1], {*TABLES, *PARTS})
     return f"query: {first}"
 
 
-def _nearest(what: str, name: str, known: set[str] | frozenset[str]) -> str:
+def _nearest(what: str, name: str, known: Iterable[str]) -> str:
     near = difflib.get_close_matches(name, sorted(known), 1)
     hint = f"; did you mean {near[0]}?" if near else ""
     return (
