@@ -83,11 +83,13 @@ def _verbs(p: argparse.ArgumentParser) -> Iterator[str]:
 
 
 def _row(action: argparse.Action) -> str:
-    choices = "{" + ",".join(map(str, action.choices)) + "}" if action.choices else ""
-    value = "" if action.nargs == 0 else str(action.metavar or choices or action.dest.upper())
-    name = ", ".join(action.option_strings) + " " + value if action.option_strings else action.dest
+    value = "" if action.nargs == 0 or action.choices else action.metavar or action.dest.upper()
+    options = ", ".join(action.option_strings)
+    name = f"{options} {value}".strip() if options else action.dest
     words = str(action.help) % {"default": action.default}
-    return f"| `{name.strip()}` | {words} |".replace("|START", "\\|START")
+    if action.choices:
+        words += "; one of " + ", ".join(f"`{choice}`" for choice in action.choices)
+    return f"| `{name}` | {words} |".replace("|START", "\\|START")
 
 
 def settings() -> str:
