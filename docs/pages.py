@@ -8,6 +8,7 @@ BibTeX entry from ``CITATION.cff``.
 from __future__ import annotations
 
 import argparse
+import base64
 import dataclasses
 import inspect
 import json
@@ -15,6 +16,7 @@ import re
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import yaml
 from mkdocs.config.defaults import MkDocsConfig
@@ -26,6 +28,8 @@ from cuesense.config import Config
 
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+EXECUTED = ROOT / "build" / "notebooks"
+"""Where `make notebooks` leaves them with their outputs."""
 BIBTEX = "<!-- bibtex -->"
 
 
@@ -45,7 +49,10 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         place = path.relative_to(ROOT).as_posix().replace("models/README.md", "models/index.md")
         files.append(File.generated(config, place, abs_src_path=str(path)))
     for path in NOTEBOOKS:
-        files.append(File.generated(config, f"notebooks/{path.stem}.md", content=notebook(path)))
+        text, pictures = notebook(path)
+        made = {f"{path.stem}.md": text, **pictures}
+        for name, content in made.items():
+            files.append(File.generated(config, f"notebooks/{name}", content=content))
         files.append(File.generated(config, f"notebooks/{path.name}", abs_src_path=str(path)))
     return files
 
@@ -113,15 +120,45 @@ def settings() -> str:
     return "\n\n".join(parts)
 
 
-def notebook(path: Path) -> str:
-    """Return a notebook as Markdown: its words and its code."""
-    parts = []
-    for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
-        text = "".join(cell["source"])
-        parts.append(text if cell["cell_type"] == "markdown" else f"```python\n{text}\n```")
+def notebook(path: Path) -> tuple[str, dict[str, bytes]]:
+    """Return a notebook as Markdown, and its pictures by name.
+
+    What its cells gave is there if it was executed as it stands (`make notebooks`).
+    """
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    run = EXECUTED / path.name
+    if run.is_file():
+        executed = json.loads(run.read_text(encoding="utf-8"))["cells"]
+        if [_text(c["source"]) for c in executed] == [_text(c["source"]) for c in cells]:
+            cells = executed
+    parts: list[str] = []
+    pictures: dict[str, bytes] = {}
+    for cell in cells:
+        text = _text(cell["source"])
+        if cell["cell_type"] == "markdown":
+            parts.append(text)
+            continue
+        parts.append(f"```python\n{text}\n```")
+        for output in cell["outputs"]:
+            data = output.get("data", {})
+            if "image/png" in data:
+                name = f"{path.stem}-{len(pictures) + 1}.png"
+                pictures[name] = base64.b64decode(data["image/png"])
+                parts.append(f"![What this draws]({name})")
+            elif "text/html" in data:
+                table = re.sub(r"<style.*?</style>", "", _text(data["text/html"]), flags=re.DOTALL)
+                parts.append(table.replace(' border="1" class="dataframe"', ""))
+            else:
+                said = output.get("text") or data.get("text/plain", "")
+                parts.append(f"```text\n{_text(said).rstrip()}\n```")
     title, *rest = parts[0].split("\n", 1)
     where = f"[Download the notebook]({path.name}){{ .md-button }}"
-    return "\n\n".join([title, where, *rest, *parts[1:]])
+    return "\n\n".join([title, where, *rest, *parts[1:]]), pictures
+
+
+def _text(lines: Any) -> str:
+    """Return what a notebook holds as a text or as a list of lines."""
+    return "".join(lines)
 
 
 def bibtex() -> str:
