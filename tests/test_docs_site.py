@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import base64
+import importlib.util
+import json
 import re
 import shlex
 import subprocess
@@ -10,6 +13,7 @@ import sys
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -87,6 +91,46 @@ def test_every_notebook_can_be_read_and_fetched(site: Path) -> None:
     for path in (ROOT / "notebooks").glob("*.ipynb"):
         assert (site / "notebooks" / path.name).read_bytes() == path.read_bytes()
         assert (site / "notebooks" / f"{path.stem}.html").is_file()
+
+
+@pytest.fixture
+def pages() -> Any:
+    spec = importlib.util.spec_from_file_location("pages", ROOT / "docs" / "pages.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_notebooks_show_what_they_gave(
+    pages: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    picture = b"not really a picture"
+    cell = {"cell_type": "code", "source": ["1 + 1\n", "draw()"], "outputs": []}
+    head = {"cell_type": "markdown", "source": ["# Title\n", "\n", "Words."]}
+    source = tmp_path / "some.ipynb"
+    source.write_text(json.dumps({"cells": [head, cell]}), encoding="utf-8")
+    outputs = [
+        {"output_type": "stream", "text": "said\n"},
+        {"output_type": "execute_result", "data": {"text/html": ["<div><table>", "</div>"]}},
+        {"data": {"image/png": base64.b64encode(picture).decode(), "text/plain": "<Figure>"}},
+    ]
+    executed = tmp_path / "executed" / source.name
+    executed.parent.mkdir()
+    monkeypatch.setattr(pages, "EXECUTED", executed.parent)
+
+    plain, none = pages.notebook(source)
+    assert plain.startswith("# Title\n\n[Download the notebook](some.ipynb)")
+    assert "```python\n1 + 1\ndraw()\n```" in plain
+    assert not none
+    executed.write_text(json.dumps({"cells": [head, cell | {"outputs": outputs}]}), "utf-8")
+    text, pictures = pages.notebook(source)
+    assert text.startswith(plain)
+    assert "```text\nsaid\n```\n\n<div><table></div>\n\n![" in text
+    assert pictures == {"some-1.png": picture}
+    executed.write_text(json.dumps({"cells": [head, cell | {"source": "2"}]}), encoding="utf-8")
+    assert pages.notebook(source) == (plain, {})  # it was executed before it was changed
 
 
 def commands() -> Iterator[tuple[str, str]]:
