@@ -20,7 +20,7 @@ import pair
 import recordings
 import run as page_of_the_day
 from cuesense import schema
-from cuesense.dyad.response import CLAIMS, Response
+from cuesense.dyad.response import ABOUT, CLAIMS, Response
 from cuesense.dyad.simulator import Case, Conversation, simulate
 from cuesense.types import F64
 from dyad_fit import blocks, seen
@@ -44,6 +44,7 @@ class Scored:
     mode: Codes
     stance: F64  # (sessions, n, 3)
     contingency: F64
+    lead: F64
     claim: Codes
 
 
@@ -68,13 +69,16 @@ def judged(here: list[Conversation], partner: int = 0) -> Scored:
     for block in blocks(seen(here, partner)):
         verdict = stage.extend(block)
         kept.append(
-            tuple(a[STEP - 1 :: STEP] for a in (verdict.stance, verdict.contingency, verdict.claim))
+            tuple(
+                a[STEP - 1 :: STEP]
+                for a in (verdict.stance, verdict.contingency, verdict.lead, verdict.claim)
+            )
         )
-    stance, contingency, claim = (
-        np.concatenate([block[i] for block in kept]).swapaxes(0, 1) for i in range(3)
+    stance, contingency, lead, claim = (
+        np.concatenate([block[i] for block in kept]).swapaxes(0, 1) for i in range(4)
     )
     mode = np.stack([c.mode[STEP - 1 :: STEP] for c in here])
-    return Scored(mode, stance, contingency, claim)
+    return Scored(mode, stance, contingency, lead, claim)
 
 
 def interval(
@@ -226,11 +230,15 @@ def simulated(sessions: int) -> Iterator[str]:
     yield ""
     yield "Listeners who answer nobody (and one who answers smiles only), reliability .9:"
     yield ""
-    yield "| share of time | " + " | ".join(CASES) + " |"
-    yield "|---" * (len(CASES) + 1) + "|"
-    found = [judged(talks(7 + i, sessions // 2, 0.9, case)) for i, case in enumerate(CASES)]
+    cases = ("ordinary", *CASES)
+    yield "| share of time | " + " | ".join(cases) + " |"
+    yield "|---" * (len(cases) + 1) + "|"
+    found = [judged(talks(6 + i, sessions // 2, 0.9, case)) for i, case in enumerate(cases)]
     for k, name in enumerate(CLAIMS):
         yield f"| {name} | " + " | ".join(f"{(s.claim == k).mean():.0%}" for s in found) + " |"
+    linked = [s.contingency >= ABOUT for s in found]
+    behind = (f"{(s.lead[x] < 0).mean():.0%}" for s, x in zip(found, linked, strict=True))
+    yield "| of that with a contingency: nobody leads | " + " | ".join(behind) + " |"
     yield ""
     yield f"Reach: calm by nature shown as {schema.MODES[1]} <= 10 % of the time."
 

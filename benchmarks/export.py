@@ -2,7 +2,8 @@
 
 The session is made up: every column is filled with numbers that do not repeat, 30 % are missing.
 Real ones repeat more and are missing more. Each export is a ``cuesense export`` of its own, so its
-figures hold the start of Python, too. CPU time: other work on the machine does not count.
+figures hold the start of Python, too. The limit is what a user waits on an idle machine: on a busy
+one the time that passes is longer, so that of the processor counts where it is the smaller.
 """
 
 from __future__ import annotations
@@ -59,7 +60,7 @@ def main() -> int:
         print("|---|---|---|---|---|")
         for name in FORMATS:
             seconds, passed, peak, written = measure(session, name, Path(folder) / "out")
-            broken = seconds > LIMIT_S or peak > LIMIT_MB
+            broken = min(seconds, passed) > LIMIT_S or peak > LIMIT_MB
             failed |= broken
             print(
                 f"| {name} | {seconds:.1f} | {passed:.1f} | {peak:.0f} | {written:.0f} |"

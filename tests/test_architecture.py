@@ -129,4 +129,4 @@ def test_public_names_resolve() -> None:
 
     for name in cuesense.__all__:
         assert getattr(cuesense, name) is not None
-    assert len(cuesense.__all__) <= 15
+    assert len(cuesense.__all__) <= 18

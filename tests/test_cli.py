@@ -299,6 +299,17 @@ def test_report_is_written_anew(cuesense: Run, tmp_path: Path) -> None:
     assert_user_error(cuesense("report", tmp_path), "session.json")
 
 
+def test_a_name_longer_than_the_system_allows(cuesense: Run) -> None:
+    name = "x" * 300
+    assert_user_error(cuesense("report", name), name, "cannot be read")
+    assert_user_error(cuesense("export", name, "--format", "csv"), name, "cannot be read")
+
+
+def test_a_passphrase_that_nobody_can_be_asked_for(cuesense: Run, tmp_path: Path) -> None:
+    done = cuesense("unlock", "recording.mkv.enc", stdin=subprocess.DEVNULL, start_new_session=True)
+    assert_user_error(done, "no terminal", "CUESENSE_PASSPHRASE")
+
+
 def test_models_are_listed_and_verified(cuesense: Run, face_model: Path) -> None:
     done = cuesense("models", "list")
     assert done.returncode == 0

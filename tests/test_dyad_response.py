@@ -202,7 +202,7 @@ def test_a_mode_is_said_where_both_claims_hold(
 def test_the_columns_are_the_links_over_all_bands() -> None:
     verdict = Response(RATE_HZ).extend(talks()[0].seen)
     columns = contingency_columns(verdict)
-    assert set(columns) == {"contingency", "contingency_by_chance", *schema.LINKS}
+    assert set(columns) == {"contingency", "contingency_by_chance", "lead", *schema.LINKS}
     links = np.stack([columns[name] for name in schema.LINKS])
     np.testing.assert_allclose(links.sum(axis=0), verdict.evidence.sum(axis=-1))
     there = np.isfinite(columns["contingency_by_chance"])
@@ -211,19 +211,33 @@ def test_the_columns_are_the_links_over_all_bands() -> None:
 
 
 @pytest.mark.parametrize(
-    ("contingency", "chance", "said"),
+    ("contingency", "chance", "lead", "said"),
     [
-        (0.5, [0.1, 0.2, np.nan], "too little yet"),
-        (0.5, [np.nan, np.nan], "too little yet"),
-        (0.5, [0.1, 0.6, 0.1], "own manner"),
-        (0.7, [0.9, 0.9, 0.9], "mirroring"),
+        (0.5, [0.1, 0.2, np.nan], 0.3, "too little yet"),
+        (0.5, [np.nan, np.nan], -0.3, "too little yet"),
+        (0.5, [0.1, 0.6, 0.1], -0.3, "own manner"),
+        (0.7, [0.9, 0.9, 0.9], 0.3, "mirroring"),
+        (0.7, [0.1, 0.2, 0.1], -0.3, "something else"),
     ],
 )
 def test_the_rival_says_what_else_it_could_be(
-    contingency: float, chance: list[float], said: str
+    contingency: float, chance: list[float], lead: float, said: str
 ) -> None:
-    assert rival(np.array([0.1, 0.85, 0.05]), contingency, np.array(chance)) == said
+    assert rival(np.array([0.1, 0.85, 0.05]), contingency, np.array(chance), lead) == said
     assert said in schema.RIVALS
+
+
+def test_where_both_follow_a_third_thing_the_partner_does_not_lead() -> None:
+    """Sessions of the family that nothing was fitted on."""
+    at = round(600 * RATE_HZ)
+    leads = [
+        Response(RATE_HZ).extend(np.stack([c.seen for c in talks(case)], axis=1)).lead[at]
+        for case in ("ordinary", "third thing")
+    ]
+    ordinary, third = leads
+    assert np.median(ordinary) > 0.02
+    assert abs(np.median(third)) < np.median(ordinary)
+    assert (ordinary > 0).mean() >= (third > 0).mean() + 0.2
 
 
 def test_true_partners_are_told_from_wrong_ones() -> None:

@@ -137,6 +137,8 @@ def test_a_target_that_cannot_be_written(session: Session, tmp_path: Path) -> No
     # /proc takes no folders, whoever asks, even an administrator
     with pytest.raises(OutputError, match="cannot be written"):
         session.to_csv("/proc/out")
+    with pytest.raises(OutputError, match="File name too long"):
+        session.to_csv(tmp_path / ("x" * 300))
 
 
 def test_sessions_that_cannot_be_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -156,6 +156,16 @@ def test_windows_that_make_no_sense(session: Session) -> None:
         session.window(30, table="events")
 
 
+def test_columns_that_are_not_there(session: Session) -> None:
+    near = r"'arousl' is no column .*; did you mean arousal\?"
+    with pytest.raises(ParameterError, match=near):
+        session.timeline.to_pandas(["arousl"])
+    with pytest.raises(ParameterError, match=near):
+        session.series("arousl", "A")
+    with pytest.raises(ParameterError, match=near):
+        session.window(30).agg("mean", columns=["arousl"])
+
+
 def test_functionals_of_little() -> None:
     t = np.array([0.0, 1, 2, 3])
     x = np.array([[1.0, np.nan], [np.nan, np.nan], [5.0, 2.0], [np.nan, np.nan]])

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     )
     from cuesense.pipeline import run
     from cuesense.pooling import settling_pooled
-    from cuesense.series import synchrony
+    from cuesense.series import Series, synchrony
     from cuesense.session import Session, analyze
     from cuesense.types import Moment
 
@@ -44,6 +44,7 @@ __all__ = [
     "Config",
     "CuesenseError",
     "Moment",
+    "Series",
     "Session",
     "analyze",
     "open_source",
@@ -61,6 +62,7 @@ __all__ = [
 _HOME = {
     "Config": "cuesense.config",
     "Moment": "cuesense.types",
+    "Series": "cuesense.series",
     "Session": "cuesense.session",
     "analyze": "cuesense.session",
     "open_source": "cuesense.capture",

@@ -6,6 +6,9 @@ that code which knows nothing of cuesense still catches it.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from difflib import get_close_matches
+
 
 class CuesenseError(Exception):
     """Base of all errors that are the user's to mend (exit code 2, one line, no traceback)."""
@@ -33,3 +36,9 @@ class MissingExtraError(CuesenseError, ImportError):
 
 class OutputError(CuesenseError, OSError):
     """The output cannot be written or read."""
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Return "; did you mean …?" with the known name that is nearest, or "" if none is near."""
+    near = get_close_matches(name, list(known), 1)
+    return f"; did you mean {near[0]}?" if near else ""

@@ -7,6 +7,7 @@ which `finish` makes a session folder like any other, whether the session ended 
 from __future__ import annotations
 
 import json
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, Self
@@ -113,7 +114,7 @@ class Journal:
 
 def broken_off(folder: Path) -> bool:
     """Return whether a folder holds a live session that was never finished."""
-    return (folder / RUNNING).exists()
+    return os.path.exists(folder / RUNNING)  # false also where the name is too long for the system
 
 
 def finish(folder: Path) -> Session:

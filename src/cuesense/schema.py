@@ -273,6 +273,8 @@ def _dyad(name: str, unit: str, meaning: str, low: float | None, high: float | N
 RIVALS: Final[dict[str, str]] = {
     "own manner": "how they always are: with a wrong partner it looks like an answer as well",
     "too little yet": "how they always are: too little has followed this partner so far",
+    "something else": "both follow something else: the listener's feeling does not come after the "
+    "partner's",
     MODES[0]: "mirroring is the next likely stance",
     MODES[1]: "regulating is the next likely stance",
     MODES[2]: "disengaged is the next likely stance",
@@ -302,6 +304,14 @@ EVIDENCE: Final[tuple[Column, ...]] = (
     *(
         _dyad(name, "nat", f"log evidence of a contingency: {words}", None, None)
         for name, words in LINKS.items()
+    ),
+    _dyad(
+        "lead",
+        "1",
+        "correlation of the listener's feeling with the partner's 1.2 s before, minus that with "
+        "the partner's 1.2 s after; below 0: the partner does not lead",
+        -2,
+        2,
     ),
     _dyad("responses", "1", "nods and backchannels of the listener since the last tick", 0, None),
     _dyad("looks", "1", "share of the time since the last tick with gaze on the partner", 0, 1),

@@ -7,7 +7,6 @@ unit, a heart rate, a column of a session.
 from __future__ import annotations
 
 import dataclasses
-import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
@@ -17,7 +16,7 @@ import numpy.typing as npt
 
 from cuesense.config import Config
 from cuesense.dyad.synchrony import SessionSynchrony, session_synchrony
-from cuesense.errors import ParameterError
+from cuesense.errors import ParameterError, nearest
 from cuesense.types import F64
 
 SEED: Final = 20_231
@@ -123,9 +122,8 @@ class Signals(Mapping[str, Series]):
 
     def __getitem__(self, column: str) -> Series:
         if column not in self.columns:
-            near = difflib.get_close_matches(column, self.columns, 1)
-            hint = f"did you mean {near[0]}?" if near else "it has " + ", ".join(self.columns)
-            raise ParameterError(f"{self.name} has no column {column!r}; {hint[:200]}")
+            hint = nearest(column, self.columns) or "; it has " + ", ".join(self.columns)
+            raise ParameterError(f"{self.name} has no column {column!r}{hint[:200]}")
         return Series(self.t, self.columns[column], f"{column} of {self.name}")
 
     def __iter__(self) -> Iterator[str]:

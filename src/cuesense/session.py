@@ -26,7 +26,7 @@ from cuesense import calibration, models, profiles, schema
 from cuesense.calibration import Stretch
 from cuesense.capture import SourceInfo, open_source
 from cuesense.config import Config
-from cuesense.errors import OutputError, ParameterError
+from cuesense.errors import OutputError, ParameterError, nearest
 from cuesense.folder import replacing, writing
 from cuesense.pipeline import Findings, appraise, sense, settle
 from cuesense.series import Series
@@ -177,9 +177,11 @@ class Session:
                 f"person={person!r} must be one of {', '.join(PEOPLE)}, or left out"
             )
         layout = schema.TIMELINE if person else schema.STATE
-        if column not in {c.name for c in layout if c.kind == "float"}:
+        numeric = [c.name for c in layout if c.kind == "float"]
+        if column not in numeric:
             raise ParameterError(
                 f"column={column!r} is no column of numbers of the {table.path.stem}"
+                + nearest(column, numeric)
             )
         name = f"{person} {column} of {self.path.name}".strip()
         if person:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 import numpy as np
 
 from cuesense import schema
-from cuesense.errors import MissingExtraError, ParameterError
+from cuesense.errors import MissingExtraError, ParameterError, nearest
 from cuesense.folder import writing
 from cuesense.types import Moment, Person, Role
 
@@ -219,9 +219,21 @@ class Table:
         return int(pq.read_metadata(self.path).num_rows)
 
     def to_arrow(self, columns: Sequence[str] | None = None) -> pa.Table:
-        """Return the table, or some columns of it, as Arrow."""
+        """Return the table, or some columns of it, as Arrow.
+
+        Raises
+        ------
+        ParameterError
+            If there is no such column.
+        """
         import pyarrow.parquet as pq
 
+        known = self.columns
+        for name in columns or ():
+            if name not in known:
+                raise ParameterError(
+                    f"column={name!r} is no column of the {self.path.stem}" + nearest(name, known)
+                )
         return pq.read_table(self.path, columns=None if columns is None else list(columns))
 
     def to_pandas(

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cuesense import schema
-from cuesense.errors import ParameterError
+from cuesense.errors import ParameterError, nearest
 from cuesense.timeline import Table
 from cuesense.types import F64, PEOPLE
 
@@ -237,6 +237,7 @@ class Windows:
             if name not in numeric:
                 raise ParameterError(
                     f"column={name!r} is no column of numbers of {self.table.path.stem}"
+                    + nearest(name, numeric)
                 )
         wanted = numeric if columns is None else list(columns)
         return measured(self.table, wanted, {"windows": self.spans}, names)["windows"]

@@ -8,6 +8,7 @@ import json
 import os
 import sys
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -182,7 +183,17 @@ def unlock(options: argparse.Namespace) -> int:
 
 
 def _passphrase() -> str:
-    return os.environ.get(PASSPHRASE) or getpass.getpass("Passphrase: ")
+    given = os.environ.get(PASSPHRASE)
+    if given:
+        return given
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", getpass.GetPassWarning)  # it would be shown as it is typed
+        try:
+            return getpass.getpass("Passphrase: ")
+        except (EOFError, getpass.GetPassWarning) as error:
+            raise ParameterError(
+                f"there is no terminal to ask for the passphrase; put it into {PASSPHRASE}"
+            ) from error
 
 
 def pool(options: argparse.Namespace) -> int:

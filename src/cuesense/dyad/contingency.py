@@ -12,6 +12,10 @@ pauses more often than at other times at which the partner has the floor: their 
 ``r`` minus that of all such times, in standard errors. Who talks when is not asked: two people
 take turns whether or not they attune.
 
+Two people who both follow a third thing are linked as well. Then nobody leads: `lead` is the
+correlation of the listener's feeling with the partner's before it, minus that with the partner's
+after it. It names the competing explanation, and is no part of the probability.
+
 A logistic over the links gives the probability. The same links are computed with partners that are
 wrong by construction (this partner, some minutes late): they say what chance gives in this very
 session, with these people's slowness and habits.
@@ -48,6 +52,9 @@ PAIRS: Final = (
 )
 """What of the partner's is looked for in what of the listener's."""
 
+FELT: Final = slice(0, 2)
+"""Arousal and valence, quick band, of what is held of either person."""
+
 LINKS: Final = (
     *(f"{x} to {y}, {quick:g} s" for quick, _ in BANDS for x, y in PAIRS),
     "pauses to nods",
@@ -64,10 +71,15 @@ class Links:
         (n, ..., `LINKS`) with the true partner.
     wrong
         (n, ..., `LATE_S`, `LINKS`) with each wrong one; NaN until they are there.
+    lead
+        (n, ...) how much more the listener's feeling comes after the partner's than before it, -2
+        to 2: a difference of two correlations, at `LAG_S` either way, in the quick band; mean of
+        arousal and valence.
     """
 
     z: F64
     wrong: F64
+    lead: F64
 
 
 class Contingency:
@@ -97,8 +109,10 @@ class Contingency:
         """
         memory = self._memory
         memory.begin()
-        partner = self._partner(seen)
+        now = self._partner_bands(seen)
+        partner = self._partner(now, seen)
         listener = self._listener(seen)
+        lead = self._lead(now[..., FELT], partner[..., FELT], listener[..., FELT])
         late = [memory.delay(partner, s) for s in self._late_s.tolist()]
         x = np.stack([partner, *late], axis=-2)
         t = np.arange(self._ticks + 1.0, self._ticks + len(seen) + 1.0) / self._rate
@@ -108,10 +122,10 @@ class Contingency:
         # A wrong partner counts once it has been there for as long as its delay, at least a minute.
         there = t[:, None] >= 60.0 + self._late_s
         there = there.reshape(len(t), *([1] * (wrong.ndim - 3)), len(self._late_s), 1)
-        return Links(z[..., 0, :], np.where(there, wrong, np.nan))
+        return Links(z[..., 0, :], np.where(there, wrong, np.nan), lead)
 
-    def _partner(self, seen: F64) -> F64:
-        """Return (n, ..., 3 per band, pause response, has the floor)."""
+    def _partner_bands(self, seen: F64) -> F64:
+        """Return (n, ..., 3 per band)."""
         memory, bands = self._memory, []
         arousal, valence = (seen[..., COLUMN[f"partner_{c}"]] for c in ("arousal", "valence"))
         need = np.maximum(0.0, -memory.present(valence, 2.0, 0.15))
@@ -119,7 +133,12 @@ class Contingency:
             for x in (arousal, valence):
                 bands.append(self._band(x, quick, slow))
             bands.append(memory.mean(need, quick) - memory.mean(need, slow))
-        delayed = memory.delay(np.stack(bands, axis=-1), LAG_S)
+        return np.stack(bands, axis=-1)
+
+    def _partner(self, now: F64, seen: F64) -> F64:
+        """Return (n, ..., 3 per band, delayed, pause response, has the floor)."""
+        memory = self._memory
+        delayed = memory.delay(now, LAG_S)
         talks, response = memory.pauses(seen[..., COLUMN["partner_speaking_prob"]])
         floor = (memory.mean(talks, 3.0) > 0.3).astype(np.float64)
         return np.concatenate((delayed, np.stack([response, floor], axis=-1)), axis=-1)
@@ -137,6 +156,15 @@ class Contingency:
         there = seen[..., COLUMN["listener_ok"]] > 0
         free = (silent & there).astype(np.float64)
         return np.stack([*bands, nods, free], axis=-1)
+
+    def _lead(self, partner: F64, partner_before: F64, listener: F64) -> F64:
+        """Return (n, ...) from (n, ..., 2) each."""
+        memory = self._memory
+        listener_before = memory.delay(listener, LAG_S)
+        more = memory.mean(partner_before * listener - partner * listener_before, MEMORY_S)
+        xx, yy = (memory.mean(x**2, MEMORY_S) for x in (partner, listener))
+        r: F64 = more / np.sqrt(np.maximum(xx * yy, 1e-12))
+        return np.asarray(r.mean(axis=-1))
 
     def _band(self, x: F64, quick: float, slow: float) -> F64:
         memory = self._memory

@@ -205,8 +205,9 @@ class Modes:
         ]
 
     def _rival(self, response: Verdict, i: int) -> str:
-        about, least = float(response.contingency[i]), self._config.min_contingency
-        return rival(response.stance[i], about, response.chance[i], least)
+        about, lead = float(response.contingency[i]), float(response.lead[i])
+        least = self._config.min_contingency
+        return rival(response.stance[i], about, response.chance[i], lead, least)
 
 
 def contingency_columns(response: Verdict) -> dict[str, F64]:
@@ -225,6 +226,7 @@ def contingency_columns(response: Verdict) -> dict[str, F64]:
         "contingency": response.contingency,
         "contingency_by_chance": chance,
         **links,
+        "lead": response.lead,
     }
 
 

@@ -98,6 +98,8 @@ class Verdict:
         (n, ..., `LATE_S`) the same with each wrong partner; NaN until they are there.
     evidence
         (n, ..., `LINKS`) what each link adds to the log odds of `contingency`.
+    lead
+        (n, ...) how much more the listener comes after the partner than before; see `Links`.
     claim
         (n, ...) index into `CLAIMS`.
     """
@@ -106,6 +108,7 @@ class Verdict:
     contingency: F64
     chance: F64
     evidence: F64
+    lead: F64
     claim: np.ndarray[Any, np.dtype[np.intp]]
 
 
@@ -184,7 +187,9 @@ class Response:
         contingency, evidence = answers(links.z, t, w)
         chance, _ = answers(links.wrong, t, w)
         stance = self._stance.extend(seen)
-        return Verdict(stance, contingency, chance, evidence, claims(stance, contingency))
+        return Verdict(
+            stance, contingency, chance, evidence, links.lead, claims(stance, contingency)
+        )
 
 
 def _probability(log_odds: F64) -> F64:
@@ -192,7 +197,9 @@ def _probability(log_odds: F64) -> F64:
     return p
 
 
-def rival(stance: F64, contingency: float, chance: F64, about_from: float = ABOUT) -> str:
+def rival(
+    stance: F64, contingency: float, chance: F64, lead: float, about_from: float = ABOUT
+) -> str:
     """Return the strongest competing explanation at one tick, of `schema.RIVALS`.
 
     Parameters
@@ -203,6 +210,8 @@ def rival(stance: F64, contingency: float, chance: F64, about_from: float = ABOU
         probability.
     chance
         (`LATE_S`,) the same with wrong partners, NaN until they are there.
+    lead
+        how much more the listener comes after the partner than before.
     about_from
         probability from which a contingency holds.
     """
@@ -210,6 +219,8 @@ def rival(stance: F64, contingency: float, chance: F64, about_from: float = ABOU
         there = chance[np.isfinite(chance)]
         by_chance = len(there) > 0 and float(np.mean(there >= contingency)) >= COMMON
         return "own manner" if by_chance else "too little yet"
+    if lead < 0:
+        return "something else"
     return schema.MODES[int(np.argsort(stance)[-2])]
 
 

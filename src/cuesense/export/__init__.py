@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -105,7 +106,7 @@ def export(
             raise ParameterError(f"format={name!r} must be one of {', '.join(FORMATS)}")
     material = Material(session, columns)
     out = Path(out) if out is not None else Path(f"{material.name}.export")
-    new = not out.exists()
+    new = not os.path.exists(out)  # true also where the name is too long: writing says so
     try:
         with contextlib.ExitStack() as places:
             for name in dict.fromkeys(formats):

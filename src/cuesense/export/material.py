@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import difflib
 import re
 from collections.abc import Iterator, Sequence
 from functools import cache, cached_property
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 import numpy as np
 
 from cuesense import schema
-from cuesense.errors import OutputError, ParameterError
+from cuesense.errors import OutputError, ParameterError, nearest
 from cuesense.timeline import Table
 from cuesense.types import F64, Event, Role
 
@@ -62,10 +61,9 @@ class Material:
         known = {c.name for columns in LAYOUT.values() for c in columns}
         for name in chosen:
             if name not in known:
-                near = difflib.get_close_matches(name, known, 1)
-                hint = f"; did you mean {near[0]}?" if near else ""
                 raise ParameterError(
-                    f"column={name!r} is in no table{hint} ('cuesense schema' lists them)"
+                    f"column={name!r} is in no table ('cuesense schema' lists them)"
+                    + nearest(name, known)
                 )
         self._there: dict[Name, tuple[schema.Column, ...]] = {}
         self._codes: dict[tuple[Name, str], dict[str, int]] = {}
