@@ -96,7 +96,8 @@ def _row(action: argparse.Action) -> str:
     words = str(action.help) % {"default": action.default}
     if action.choices:
         words += "; one of " + ", ".join(f"`{choice}`" for choice in action.choices)
-    return f"| `{name}` | {words} |".replace("|START", "\\|START")
+    words = words.replace("|", "\\|")  # in code, as the name is, it does not end a cell
+    return f"| `{name}` | {words} |"
 
 
 def settings() -> str:
