@@ -79,7 +79,7 @@ def _verbs(p: argparse.ArgumentParser) -> Iterator[str]:
         if isinstance(action, argparse._SubParsersAction):
             for verb in action.choices.values():
                 yield f"## {verb.prog}"
-                yield verb.description or ""
+                yield _plain(verb.description or "")
                 # One width whatever terminal the site is built in.
                 verb.formatter_class = partial(argparse.HelpFormatter, width=80)
                 yield f"```\n{verb.format_usage().removeprefix('usage: ').strip()}\n```"
@@ -93,11 +93,15 @@ def _row(action: argparse.Action) -> str:
     value = "" if action.nargs == 0 or action.choices else action.metavar or action.dest.upper()
     options = ", ".join(action.option_strings)
     name = f"{options} {value}".strip() if options else action.dest
-    words = str(action.help) % {"default": action.default}
+    words = _plain(str(action.help) % {"default": action.default})
     if action.choices:
         words += "; one of " + ", ".join(f"`{choice}`" for choice in action.choices)
-    words = words.replace("|", "\\|")  # in code, as the name is, it does not end a cell
     return f"| `{name}` | {words} |"
+
+
+def _plain(text: str) -> str:
+    """Return text in which no character means anything to Markdown."""
+    return re.sub(r"([\\`*_<|])", r"\\\1", text)
 
 
 def settings() -> str:
