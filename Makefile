@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 
-.PHONY: demo test check bench bench-dyad bench-validation bench-export bench-study bench-live soak docs samples clean
+.PHONY: demo test check bench bench-dyad bench-validation bench-export bench-study bench-live soak notebooks docs samples clean
 
 demo: $(VENV)/.core
 	$(BIN)/cuesense demo
@@ -38,15 +38,18 @@ bench-live: $(VENV)/.test
 soak: $(VENV)/.test
 	$(BIN)/python benchmarks/live.py --minutes 30
 
+# Their outputs, for the documentation; some minutes.
+notebooks: $(VENV)/.test
+	$(BIN)/python docs/run_notebooks.py
+
 docs: $(VENV)/.test
-	$(PIP) install -c constraints.txt -e '.[docs]'
 	$(BIN)/mkdocs build --strict
 
 samples: $(VENV)/.test
 	$(BIN)/python samples/make_samples.py
 
 clean:
-	rm -rf $(VENV) site cuesense-demo
+	rm -rf $(VENV) build site cuesense-demo
 
 $(VENV)/.venv:
 	$(PYTHON) -m venv $(VENV)

@@ -1,4 +1,4 @@
-"""What docs/formats.md and the README's section for researchers show works when it is pasted."""
+"""What the pages and the README's section for researchers show in Python works when pasted."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ def blocks(text: str) -> list[str]:
 
 
 def run(code: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    export_sessions.write(folder / "talk.cuesense", 60.0)
+    (name,) = re.findall(r'cuesense.Session\("(.*?)"\)', code)
+    export_sessions.write(folder / name, 60.0)
     monkeypatch.chdir(folder)
     exec(compile(code, "documentation", "exec"), {})
 
@@ -35,6 +36,12 @@ SECTIONS = blocks(FORMATS_PAGE)
 @pytest.mark.parametrize("code", SECTIONS[1:], ids=lambda c: c.split("\n")[0])
 def test_formats_page(code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run(SECTIONS[0] + code, tmp_path, monkeypatch)
+
+
+@pytest.mark.parametrize("page", ["research", "series", "tutorial"])
+def test_other_pages(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (code,) = blocks((ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8"))
+    run(code, tmp_path, monkeypatch)
 
 
 def test_readme_for_researchers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
