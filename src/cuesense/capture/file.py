@@ -335,7 +335,10 @@ def open_files(
         recordings cannot be aligned.
     """
     if not 1 <= len(paths) <= 2:
-        raise ParameterError(f"{len(paths)} recordings given, must be 1, or 2 (one per person)")
+        raise ParameterError(
+            f"{len(paths)} recordings given, must be 1, or 2 (one per person); for many give a "
+            'folder, or a pattern in quotes such as "talks/*.mp4"'
+        )
     if max_side < 64:
         raise ParameterError(f"max_side={max_side} must be at least 64 px")
     if not 0.001 <= block_s <= 1:
