@@ -53,7 +53,11 @@ def below(place: str, name: str) -> str:
 
 def parts(place: str) -> tuple[str, ...]:
     """Return a place's folders and its name."""
-    return PurePosixPath(urlsplit(place).path).parts if is_url(place) else Path(place).parts
+    if not is_url(place):
+        return Path(place).parts
+    path = urlsplit(place).path
+    # Only addresses of the web are written in percent signs.
+    return PurePosixPath(unquote(path) if place.startswith("http") else path).parts
 
 
 def filesystem(url: str) -> tuple[Any, str]:

@@ -74,7 +74,9 @@ def cluster(address: str, tell: Tell) -> Iterator[Submit]:
         raise MissingExtraError(
             "--scheduler needs dask.distributed: pip install 'cuesense[cluster]'"
         ) from error
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what matters is in the outcomes
+    # What matters is in the outcomes.
+    for name in ("distributed", "distributed.client"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
 
     async def greet() -> None:
         # A client waits forever for the greeting of something that is no scheduler.
