@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 
 from cuesense import Config
 from cuesense.batch import Recording, planned
-from cuesense.batch.plan import LONGEST_ID, default_out, means_many
+from cuesense.batch.plan import COLUMNS, LONGEST_ID, default_out, means_many
 from cuesense.errors import CuesenseError, MediaError, ParameterError
 from cuesense.profiles import FOLDER_VARIABLE
 
@@ -231,3 +232,9 @@ def test_a_recipe_holds_what_changes_a_session_and_nothing_else(
     ]
     assert len({made(**options) for options in same}) == 1
     assert len({made(**options) for options in same + other}) == 1 + len(other)
+
+
+def test_the_documentation_names_every_column() -> None:
+    page = Path(__file__).resolve().parents[1] / "docs" / "many.md"
+    text = page.read_text(encoding="utf-8")
+    assert tuple(re.findall(r"^\| `([a-z_]+)` \|", text, re.MULTILINE)) == COLUMNS
