@@ -328,6 +328,7 @@ def nothing(_: Path) -> None:
     [
         ((), file_in_the_way, ("is a file", "-o")),
         ((), summary_of_somebody_else, ("summary.csv", "-o")),
+        (("-o", "x" * 300), nothing, ("xxx", "name too long")),
         (("-o", "http://127.0.0.1:9/x"), nothing, ("cannot be written to", "s3://")),
         (("-o", "nonsense://x/y"), nothing, ("nonsense://x/y", "no address")),
         (("--jobs", "0"), nothing, ("jobs=0 must be >= 1",)),

@@ -262,7 +262,8 @@ def test_no_scheduler_there_is_said_within_seconds(clip: Path, tmp_path: Path) -
         ("s3://none/talks", "s3://study/out", ("s3://none/talks",)),
         ("s3://study/none.mp4", "s3://study/out", ("none.mp4", "is not there")),
         ("s3://study/in", "s3://none/out", ("s3://none/out/summary.csv", "cannot be written")),
-        ("WEB/none.mp4", "out", ("none.mp4", "is not there")),
+        ("WEB/none.mp4?token=secret", "out", ("none.mp4", "is not there")),
+        ("http://me:secret@127.0.0.1:9/none.mp4?a=b", "out", ("127.0.0.1:9/none.mp4",)),
     ],
 )
 def test_addresses_that_lead_nowhere(
@@ -282,4 +283,5 @@ def test_addresses_that_lead_nowhere(
     assert ended.value.code == 2
     (line,) = capsys.readouterr().err.strip().splitlines()
     assert all(word in line for word in words), line
+    assert "secret" not in line
     assert not site.s3().exists("none")

@@ -14,6 +14,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
@@ -154,9 +155,10 @@ def run(
                     if isinstance(news, Future):
                         outcome = _outcome(running.pop(news), news)
                         found[outcome.id] = outcome
-                        news = (outcome.id, 0.0, None)
-                    if progress is not None:
-                        progress(*news, found.get(news[0]))
+                        if progress is not None:
+                            progress(outcome.id, 0.0, None, outcome)
+                    elif progress is not None and news[0] not in found:
+                        progress(*news, None)
                 if time.monotonic() - saved > SAVE_S:
                     saved = save()
         finally:
@@ -166,7 +168,7 @@ def run(
 
 def _check_target(out: str) -> None:
     """Refuse a place that cannot take sessions."""
-    if not places.is_url(out) and Path(out).exists() and not Path(out).is_dir():
+    if not places.is_url(out) and os.path.exists(out) and not os.path.isdir(out):
         raise OutputError(f"out={out!r} is a file; give a folder with -o")
     if out.partition("://")[0] in places.READ_ONLY:
         raise OutputError(

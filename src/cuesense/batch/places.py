@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
@@ -93,7 +94,7 @@ def filesystem(url: str) -> tuple[Any, str]:
 def reaching(
     url: str, what: str, kind: type[CuesenseError] = OutputError, *but: type[Exception]
 ) -> Iterator[None]:
-    """Turn whatever goes wrong with an address, `but` these, into one line.
+    """Turn whatever goes wrong with a place, `but` these, into one line.
 
     Every file system raises exceptions of its own family, so all are taken.
     """
@@ -104,15 +105,17 @@ def reaching(
         raise
     except Exception as error:
         words = " ".join(str(error).split()) or type(error).__name__
+        # An exception may quote the address, with what could be a secret in it.
+        words = re.sub(r"//[^/@\s]*@", "//", re.sub(r"\?[^\s'\"]*", "?…", words))
         raise kind(
-            f"{shown(url)!r} cannot be {what} ({words}); see to the address and the access to it"
+            f"{shown(url)!r} cannot be {what} ({words}); see to its name and your access to it"
         ) from error
 
 
 def exists(place: str) -> bool:
     """Return whether there is a file."""
     if not is_url(place):
-        return Path(place).is_file()
+        return os.path.isfile(place)
     fs, path = filesystem(place)
     with reaching(place, "read", MediaError):
         return bool(fs.exists(path))
@@ -128,10 +131,10 @@ def read(place: str) -> bytes:
     MediaError
         If it cannot be read.
     """
-    if not is_url(place):
-        return Path(place).read_bytes()
-    fs, path = filesystem(place)
     with reaching(place, "read", MediaError, FileNotFoundError):
+        if not is_url(place):
+            return Path(place).read_bytes()
+        fs, path = filesystem(place)
         return bytes(fs.cat_file(path))
 
 
@@ -193,16 +196,16 @@ def session_of(place: str) -> dict[str, Any]:
     Raises
     ------
     OutputError
-        If there is a folder that must not become a session's: it holds other files.
+        If there is one that cannot be read.
     """
     if not is_url(place):
         with writing(Path(place)):
             recover(Path(place))
     try:
         content = json.loads(read(below(place, META)))
-    except (FileNotFoundError, NotADirectoryError):
+    except FileNotFoundError:
         return {}
-    except (OSError, ValueError) as error:
+    except ValueError as error:
         raise OutputError(
             f"{shown(place)!r} has a {META} that cannot be read ({error}); remove the folder"
         ) from error

@@ -19,6 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
+from itertools import zip_longest
 from pathlib import Path, PurePath
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -126,10 +127,11 @@ class Job:
 
 def means_many(argument: str) -> bool:
     """Return whether an argument names many recordings: a folder, a pattern, a list, an address."""
-    if places.is_url(argument) or argument.lower().endswith(".csv"):
+    if places.is_url(argument) or _is_list(argument):
         return True
-    path = Path(argument)
-    return path.is_dir() or (glob.has_magic(argument) and not path.exists())
+    # Not by `Path`, which raises if a name is too long to be one.
+    isdir, exists = os.path.isdir(argument), os.path.exists(argument)
+    return isdir or (glob.has_magic(argument) and not exists)
 
 
 def default_out(argument: str) -> str:
@@ -161,7 +163,7 @@ def recordings(what: str) -> list[Recording]:
     MediaError
         If there is nothing.
     """
-    if what.lower().endswith(".csv"):
+    if _is_list(what):
         return listed(what)
     found = _at(what) if places.is_url(what) else _here(what)
     if not found:
@@ -172,19 +174,21 @@ def recordings(what: str) -> list[Recording]:
     return [Recording((path,)) for path in sorted(found)]
 
 
+def _is_list(place: str) -> bool:
+    return PurePath(*places.parts(place)).suffix.lower() == ".csv"
+
+
 def _media(name: str) -> bool:
     path = PurePath(name)
     return path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
 
 
 def _here(what: str) -> list[str]:
-    if Path(what).is_dir():
-        try:
-            inside = [str(p) for p in Path(what).iterdir() if p.is_file() and _media(p.name)]
-        except OSError as error:
-            raise MediaError(f"folder {what!r} cannot be read ({error.strerror})") from error
-        return inside
-    return [p for p in glob.glob(what, recursive=True) if Path(p).is_file()]
+    """Return the paths that one names: a folder's or a pattern's."""
+    if not os.path.isdir(what):
+        return [p for p in glob.glob(what, recursive=True) if os.path.isfile(p)]
+    with places.reaching(what, "read", MediaError):
+        return [str(p) for p in Path(what).iterdir() if p.is_file() and _media(p.name)]
 
 
 def _at(url: str) -> list[str]:
@@ -197,11 +201,12 @@ def _at(url: str) -> list[str]:
     fs, path = places.filesystem(url)
     with places.reaching(url, "read", MediaError):
         if pattern:
-            return [fs.unstrip_protocol(p) for p in fs.glob(path)]
-        if not fs.isdir(path):
+            found = list(fs.glob(path, detail=True).values())
+        elif fs.isdir(path):
+            found = [p for p in fs.ls(path, detail=True) if _media(p["name"])]
+        else:
             return [url]
-        inside = [p["name"] for p in fs.ls(path, detail=True) if p["type"] == "file"]
-        return [fs.unstrip_protocol(p) for p in inside if _media(p)]
+        return [fs.unstrip_protocol(p["name"]) for p in found if p["type"] == "file"]
 
 
 def listed(place: str) -> list[Recording]:
@@ -220,18 +225,17 @@ def listed(place: str) -> list[Recording]:
             f"list={name!r} is not in UTF-8 ({error.reason} at byte {error.start}); save it as "
             "'CSV UTF-8'"
         ) from error
-    except OSError as error:
-        raise ParameterError(f"list={name!r} cannot be read ({error}); give a CSV file") from error
+    except FileNotFoundError as error:
+        raise ParameterError(f"list={name!r} is not there; see to its name") from error
     header = text.split("\n", 1)[0]
     mark = max(",;\t", key=header.count)
     base = place.rpartition("/")[0] if places.is_url(place) else str(Path(place).absolute().parent)
     rows = csv.reader(io.StringIO(text, newline=""), delimiter=mark, strict=True)
     found = []
     try:
-        columns = _columns([c.strip() for c in next(rows, [])], name)
+        columns = _columns(_cells(next(rows, [])), name)
         for row in rows:
-            cells = [cell.strip() for cell in row]
-            if any(cells):
+            if cells := _cells(row):
                 where = f"{name} line {rows.line_num}"
                 with _at_line(where):
                     found.append(_row(columns, cells, base, where, decimal_comma=mark == ";"))
@@ -240,6 +244,12 @@ def listed(place: str) -> list[Recording]:
     if not found:
         raise ParameterError(f"list={name!r} has no recordings; give each a row below the header")
     return found
+
+
+def _cells(row: list[str]) -> list[str]:
+    """Return a row without the empty columns at its end that some programs add."""
+    cells = [cell.strip() for cell in row]
+    return cells[: max((i for i, cell in enumerate(cells, 1) if cell), default=0)]
 
 
 def _columns(columns: list[str], name: str) -> list[str]:
@@ -267,7 +277,7 @@ def _row(
             f"{len(cells)} values for {len(columns)} columns; put a value that holds the "
             "separator in quotes"
         )
-    row = dict(zip(columns, cells, strict=False))
+    row = dict(zip_longest(columns, cells, fillvalue=""))
     if not row["recording"]:
         raise ParameterError("recording is missing; name a media file")
     paths = [row["recording"], *filter(None, [row.get("recording_b")])]

@@ -32,7 +32,7 @@ def begin(out: str) -> None:
     """
     place = places.below(out, NAME)
     earlier = b""
-    with suppress(FileNotFoundError, NotADirectoryError):
+    with suppress(FileNotFoundError):
         earlier = places.read(place)
         if not earlier.startswith(b"id,recording,status,"):
             raise OutputError(

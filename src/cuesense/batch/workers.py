@@ -132,6 +132,7 @@ def _work_there(job: Job, topic: str) -> Outcome:
         # A task that is taken back while it runs stays in this table as "cancelled" until it
         # ends. A worker that has lost its scheduler closes, and nothing it does counts any more.
         task = worker.state.tasks.get(key)
-        return worker.status.name == "running" and task is not None and task.state != "cancelled"
+        closing = worker.status.name in ("closing", "closed", "failed")
+        return not closing and task is not None and task.state != "cancelled"
 
     return work(job, tell, wanted)

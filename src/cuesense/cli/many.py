@@ -13,11 +13,15 @@ from cuesense.cli.codes import FAILED, INTERRUPTED, OK
 from cuesense.errors import ParameterError
 
 if TYPE_CHECKING:
+    from rich.progress import TaskID
+
     from cuesense.batch import Outcome, Progress
     from cuesense.config import Config
 
 ROWS: Final = 40
 """Of the table at the end; summary.csv has all."""
+BARS: Final = 8
+"""Recordings that are shown at work; a cluster may have hundreds."""
 LABELS: Final = 2
 """Labels shown of each session, the most frequent first."""
 
@@ -110,15 +114,16 @@ def _display(total: int, quiet: bool) -> Iterator[Progress | None]:
     began = time.monotonic()
     with Progress(*columns, console=console, disable=not console.is_terminal) as bars:
         whole = bars.add_task(f"0 of {total}", total=total, left="")
-        rows = {}
+        rows: dict[str, TaskID] = {}
 
         def show(name: str, done: float, all_s: float | None, outcome: Outcome | None) -> None:
             nonlocal ended, worked
             if outcome is None:
-                if name not in rows:
+                if name not in rows and len(rows) < BARS:
                     rows[name] = bars.add_task(name[:40], total=None, left="")
                 shares[name] = min(done / all_s, 1.0) if all_s else 0.0
-                bars.update(rows[name], completed=done, total=all_s)
+                if name in rows:
+                    bars.update(rows[name], completed=done, total=all_s)
             else:
                 ended += 1
                 worked += outcome.status != "skipped"
