@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -385,3 +386,14 @@ def test_the_summary_has_a_column_for_each_label() -> None:
 
     assert sum(c.startswith("share_") for c in COLUMNS) == len(schema.LABELS)
     assert all(c.isidentifier() for c in COLUMNS)
+
+
+def test_two_runs_of_one_recording_at_once_leave_one_whole_session(tmp_path: Path) -> None:
+    """As when Dask takes a worker for dead that is not: both publish, nobody fails."""
+    path, out = sound(tmp_path / "a.wav"), tmp_path / "out"
+    with ThreadPoolExecutor(2) as pool:
+        runs = [pool.submit(analyze_many, [path], out) for _ in range(2)]
+        assert [run.result()[0].status for run in runs] == ["done", "done"]
+    assert tree(out) == {"a.cuesense", "summary.csv"}
+    assert Session(out / "a.cuesense").report.stat().st_size > 10_000
+    assert statuses(analyze_many([path], out)) == {"a": "skipped"}

@@ -100,7 +100,8 @@ def _display(total: int, quiet: bool) -> Iterator[Progress | None]:
         yield None
         return
     from rich.console import Console
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+    from rich.progress import BarColumn, TaskProgressColumn, TextColumn
+    from rich.progress import Progress as Bars
 
     console = Console(stderr=True, highlight=False)
     columns = (
@@ -112,7 +113,8 @@ def _display(total: int, quiet: bool) -> Iterator[Progress | None]:
     shares: dict[str, float] = {}
     ended = worked = 0
     began = time.monotonic()
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bars:
+    plain = not console.is_terminal
+    with Bars(*columns, console=console, disable=plain, refresh_per_second=2) as bars:
         whole = bars.add_task(f"0 of {total}", total=total, left="")
         rows: dict[str, TaskID] = {}
 
@@ -131,7 +133,7 @@ def _display(total: int, quiet: bool) -> Iterator[Progress | None]:
                 if name in rows:
                     bars.remove_task(rows.pop(name))
                 line = f"[{ended}/{total}] {name}: {outcome.status}"
-                if outcome.status == "failed" or not console.is_terminal:
+                if outcome.status == "failed" or plain:
                     line += f" ({outcome.reason or f'{outcome.seconds:.0f} s'})"
                     console.print(line, markup=False, soft_wrap=True)
             under_way = sum(shares.values())
