@@ -58,7 +58,7 @@ def tree(out: Path) -> set[str]:
 @pytest.fixture(scope="module")
 def clip(sample: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two people on video, no longer than it takes to have them all in it."""
-    return cut(sample, 3.0, tmp_path_factory.mktemp("clip") / "clip.mp4")
+    return cut(sample, 3.0, tmp_path_factory.mktemp("clip") / "clip.mp4", whole=True)
 
 
 @pytest.fixture(scope="module")

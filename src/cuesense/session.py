@@ -296,6 +296,7 @@ def analyze(
         offset_s=offset_s,
         max_side=config.capture.max_side,
         block_s=config.capture.block_s,
+        threads=config.capture.threads,
     )
     with source:
         if wish is not None:
@@ -382,7 +383,8 @@ class Tally:
 def recipe(config: Config, offset_s: float | None, wish: Wish | None, given: profiles.Given) -> str:
     """Return the SHA-256 of all that a session depends on besides its recordings.
 
-    How many processes look for faces is left out: it changes no number.
+    How many threads decode and processes look for faces is left out: it changes no number, but
+    where a recording is damaged and its decoder makes something up.
 
     Parameters
     ----------
@@ -396,7 +398,7 @@ def recipe(config: Config, offset_s: float | None, wish: Wish | None, given: pro
         The saved profiles that are used.
     """
     settings = config.to_dict()
-    del settings["faces"]["workers"]
+    del settings["faces"]["workers"], settings["capture"]["threads"]
     known = [
         None if p is None else [p.usual.to_dict(), None if p.voice is None else p.voice.to_dict()]
         for p in given

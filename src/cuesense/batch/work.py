@@ -173,6 +173,15 @@ def _check_free(job: Job, meta: dict[str, Any], hashes: list[str]) -> None:
         )
 
 
+def _on_one_core(config: dict[str, Any]) -> dict[str, Any]:
+    """Return settings that leave the other cores to other recordings (see `session.recipe`)."""
+    return {
+        **config,
+        "capture": {**config["capture"], "threads": 1},
+        "faces": {**config["faces"], "workers": 0},
+    }
+
+
 def _analyse(job: Job, paths: list[Path], target: Path, tell: Tell, wanted: Wanted) -> None:
     """Have a child analyse; it finds the saved profiles in a folder that is for it alone."""
     with tempfile.TemporaryDirectory(prefix="cuesense-") as known:
@@ -181,8 +190,7 @@ def _analyse(job: Job, paths: list[Path], target: Path, tell: Tell, wanted: Want
         asked = {
             "recordings": list(map(str, paths)),
             "out": str(target),
-            # One core each: faces are looked for in the child itself.
-            "config": {**job.config, "faces": {**job.config["faces"], "workers": 0}},
+            "config": _on_one_core(job.config),
             "offset_s": job.offset_s,
             "baseline": job.baseline,
             "use_profiles": [(person, name) for person, name, _ in job.profiles],
