@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 
-.PHONY: demo test check bench bench-dyad bench-validation bench-export bench-study bench-live soak notebooks docs samples clean
+.PHONY: demo test check bench bench-batch bench-dyad bench-validation bench-export bench-study bench-live soak notebooks docs samples clean
 
 demo: $(VENV)/.core
 	$(BIN)/cuesense demo
@@ -31,6 +31,9 @@ bench-export: $(VENV)/.test
 
 bench-study: $(VENV)/.test
 	$(BIN)/python benchmarks/study.py
+
+bench-batch: $(VENV)/.test
+	$(BIN)/python benchmarks/batch.py
 
 bench-live: $(VENV)/.test
 	$(BIN)/python benchmarks/live.py

@@ -37,8 +37,12 @@ def sample() -> Path:
     return ROOT / "samples" / "dyad.mp4"
 
 
-def cut(source: Path, seconds: float, target: Path) -> Path:
-    """Copy the first seconds of a recording, without encoding it again."""
+def cut(source: Path, seconds: float, target: Path, *, whole: bool = False) -> Path:
+    """Copy the first seconds of a recording, without encoding it again.
+
+    Its last pictures may lack others that they are coded from, unless it shall be `whole`: how a
+    decoder makes up for those depends on its threads.
+    """
     import av
 
     with av.open(str(source)) as container, av.open(str(target), "w") as out:
@@ -46,7 +50,7 @@ def cut(source: Path, seconds: float, target: Path) -> Path:
         for packet in container.demux():
             if packet.dts is None or packet.pts is None:
                 continue
-            if float(packet.pts * packet.time_base) < seconds:
+            if float((packet.dts if whole else packet.pts) * packet.time_base) < seconds:
                 packet.stream = streams[packet.stream.index]
                 out.mux(packet)
     return target

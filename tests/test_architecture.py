@@ -49,6 +49,7 @@ RANK = {
     "simulated": 9,
     "pooling": 10,
     "study": 10,
+    "batch": 10,
     "live": 10,
     "web": 11,
     "terminal": 11,
@@ -58,7 +59,7 @@ RANK = {
     "__init__": 13,
 }
 # May read the clock and run threads: the edges of a live session. `cli` and `terminal` print.
-CLOCKED = {"cli", "terminal", "live", "web", "board", "recording", "lsl"}
+CLOCKED = {"cli", "terminal", "live", "web", "board", "recording", "lsl", "batch"}
 EDGES = {
     "cues/face_worker.py",
     "capture/live.py",

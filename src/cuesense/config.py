@@ -28,6 +28,7 @@ class Capture:
 
     max_side: int = 1920  # px; larger pictures are reduced on decoding
     block_s: float = 0.02  # s; audio is re-blocked to this
+    threads: int = 0  # of a picture's decoder; 0: as many as it likes
 
 
 @dataclass(frozen=True, slots=True)
@@ -447,6 +448,7 @@ _SHARE, _INNER_SHARE = _Limits(0, 1), _Limits(0, 1, open=True)
 _LIMITS = {
     "capture.max_side": _Limits(64, 8192),
     "capture.block_s": _Limits(0.001, 0.02),
+    "capture.threads": _Limits(0, 64),
     "live.width": _Limits(160, 7680),
     "live.height": _Limits(120, 4320),
     "live.fps": _Limits(1, 240),

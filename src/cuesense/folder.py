@@ -80,7 +80,7 @@ def whole(target: Path, check: Callable[[Path], None]) -> Iterator[Path]:
         ) from error
     with writing(target):
         target.parent.mkdir(parents=True, exist_ok=True)
-        _recover(target)
+        recover(target)
         check(target)
         folder = Path(tempfile.mkdtemp(PART, f".{target.name}.", target.parent))
     try:
@@ -185,7 +185,7 @@ def owner_lives(claimed: dict[str, Any]) -> bool:
     return claimed.get("host") != platform.node() or psutil.pid_exists(claimed.get("pid", 0))
 
 
-def _recover(target: Path) -> None:
+def recover(target: Path) -> None:
     """Put right what runs that were killed left beside the target."""
     aside = target.with_name(f".{target.name}{OLD}")
     if aside.is_dir():

@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from cuesense import calibration, models, profiles, schema
-from cuesense.calibration import Stretch
+from cuesense.calibration import Stretch, Wish
 from cuesense.capture import SourceInfo, open_source
 from cuesense.config import Config
 from cuesense.errors import OutputError, ParameterError, nearest
@@ -244,6 +244,7 @@ def analyze(
     use_profiles: Iterable[tuple[str, str]] = (),
     save_profiles: Iterable[tuple[str, str]] = (),
     replace_profiles: bool = False,
+    attributes: Mapping[str, str] | None = None,
 ) -> Session:
     """Analyse one recording, or two of the same conversation (person A's, then person B's).
 
@@ -279,6 +280,8 @@ def analyze(
         a voice sounds, which can tell whose it is.
     replace_profiles
         whether a profile that is there may be replaced.
+    attributes
+        what else is known of the session, such as its dyad: kept in session.json as it is.
 
     Returns
     -------
@@ -308,13 +311,14 @@ def analyze(
         offset_s=offset_s,
         max_side=config.capture.max_side,
         block_s=config.capture.block_s,
+        threads=config.capture.threads,
     )
     with source:
         if wish is not None:
             calibration.within(wish, source.info.duration_s)
         stem = _text(source.info.paths[0].stem)
         target = Path(out) if out is not None else Path(f"{stem}.cuesense")
-        hashes = [_sha256(p) for p in source.info.paths]
+        hashes = [sha256(p) for p in source.info.paths]
         with replacing(target, hashes, overwrite) as folder:
             findings, tally = Findings(given=given), Tally(config.grid.rate_hz)
             ticks = sense(source, config, findings, voices=voices)
@@ -331,6 +335,8 @@ def analyze(
                     spools.write(moment)
                     tally.add(moment)
             meta = describe(source.info, hashes, config, findings, tally)
+            meta["recipe"] = recipe(config, offset_s, wish, given)
+            meta["attributes"] = dict(attributes or {})
             with writing(target):
                 tables(folder, meta, csv=csv)
                 conclude(folder, meta, config)
@@ -389,7 +395,35 @@ class Tally:
         return result
 
 
-def _sha256(path: Path) -> str:
+def recipe(config: Config, offset_s: float | None, wish: Wish | None, given: profiles.Given) -> str:
+    """Return the SHA-256 of all that a session depends on besides its recordings.
+
+    How many threads decode and processes look for faces is left out: it changes no number, but
+    where a recording is damaged and its decoder makes something up.
+
+    Parameters
+    ----------
+    config
+        Settings, the listener among them.
+    offset_s
+        s, as given to `analyze`.
+    wish
+        The baseline that was asked for; None: the start.
+    given
+        The saved profiles that are used.
+    """
+    settings = config.to_dict()
+    del settings["faces"]["workers"], settings["capture"]["threads"]
+    known = [
+        None if p is None else [p.usual.to_dict(), None if p.voice is None else p.voice.to_dict()]
+        for p in given
+    ]
+    content = [version("cuesense"), schema.VERSION, settings, offset_s, wish, known]
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def sha256(path: Path) -> str:
+    """Return the SHA-256 of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

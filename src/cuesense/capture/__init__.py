@@ -158,7 +158,11 @@ class LiveFeed(Source, Protocol):
 
 
 def open_source(
-    *paths: str | Path, offset_s: float | None = None, max_side: int = 1920, block_s: float = 0.02
+    *paths: str | Path,
+    offset_s: float | None = None,
+    max_side: int = 1920,
+    block_s: float = 0.02,
+    threads: int = 0,
 ) -> Source:
     """Open one recording, or two of the same conversation (one per person: A, then B).
 
@@ -173,6 +177,8 @@ def open_source(
         px; larger pictures are reduced.
     block_s
         s; audio block length.
+    threads
+        that decode pictures; 0: as many as the decoder likes.
 
     Raises
     ------
@@ -183,7 +189,7 @@ def open_source(
     """
     from cuesense.capture.file import open_files
 
-    return open_files(tuple(Path(p) for p in paths), offset_s, max_side, block_s)
+    return open_files(tuple(Path(p) for p in paths), offset_s, max_side, block_s, threads)
 
 
 def open_live(

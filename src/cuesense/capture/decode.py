@@ -162,7 +162,9 @@ def _demuxed(container: InputContainer, stream: Any, damage: Damage) -> Iterator
     yield None
 
 
-def _frames(container: InputContainer, index: int, damage: Damage, since: float) -> Iterator[Any]:
+def _frames(
+    container: InputContainer, index: int, damage: Damage, since: float, threads: int
+) -> Iterator[Any]:
     """Decode one stream as far as possible, from the keyframe before `since` s on."""
     wanted: Any = container.streams[index]
     for stream in container.streams:
@@ -172,6 +174,7 @@ def _frames(container: InputContainer, index: int, damage: Damage, since: float)
             container.seek(int(since / wanted.time_base), stream=wanted)
     if wanted.type == "video":
         wanted.thread_type = "AUTO"
+        wanted.codec_context.thread_count = threads
         wanted.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
     for packet in _demuxed(container, wanted, damage):
         try:
@@ -239,7 +242,11 @@ def _placed(frames: Iterator[Any], base: Fraction) -> Iterator[tuple[Any, float]
 
 
 def timed(
-    container: InputContainer, index: int, damage: Damage, since: float = -math.inf
+    container: InputContainer,
+    index: int,
+    damage: Damage,
+    since: float = -math.inf,
+    threads: int = 0,
 ) -> Iterator[tuple[Any, float]]:
     """Decode one stream as far as possible.
 
@@ -253,6 +260,8 @@ def timed(
         told what goes wrong.
     since
         s on the container's clock: decoding starts at the keyframe before it.
+    threads
+        that decode pictures; 0: as many as the decoder likes.
 
     Yields
     ------
@@ -260,7 +269,7 @@ def timed(
         PyAV's frame and its time in s on the container's clock, NaN if it has none.
     """
     base: Any = container.streams[index].time_base
-    return _placed(_frames(container, index, damage, since), base)
+    return _placed(_frames(container, index, damage, since, threads), base)
 
 
 def _keyframes(container: InputContainer, index: int, times: list[float]) -> Iterator[Any]:

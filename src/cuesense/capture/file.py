@@ -70,7 +70,7 @@ def _best(
     return next(filter(None, map(probe, candidates)), None)
 
 
-def _probe(path: Path, index: int, view: int, max_side: int) -> _Recording:
+def _probe(path: Path, index: int, view: int, max_side: int, threads: int) -> _Recording:
     """Find out what a file holds; `index` is the view of its sound, `view` that of its picture."""
     notes: list[str] = []
     end = math.nan
@@ -79,7 +79,7 @@ def _probe(path: Path, index: int, view: int, max_side: int) -> _Recording:
         picture = _best(
             path,
             (s for s in container.streams.video if not s.disposition & cover),
-            lambda stream: probe_picture(path, stream, view, max_side, notes),
+            lambda stream: probe_picture(path, stream, view, max_side, threads, notes),
             notes,
         )
         sound = _best(
@@ -306,7 +306,11 @@ def _session_starts(
 
 
 def open_files(
-    paths: tuple[Path, ...], offset_s: float | None, max_side: int, block_s: float
+    paths: tuple[Path, ...],
+    offset_s: float | None,
+    max_side: int,
+    block_s: float,
+    threads: int = 0,
 ) -> FileSource:
     """Open one recording, or two of one conversation; see `cuesense.capture.open_source`.
 
@@ -320,6 +324,8 @@ def open_files(
         px; larger pictures are reduced.
     block_s
         s, length of the blocks of sound.
+    threads
+        that decode pictures; 0: as many as the decoder likes.
 
     Returns
     -------
@@ -335,7 +341,10 @@ def open_files(
         recordings cannot be aligned.
     """
     if not 1 <= len(paths) <= 2:
-        raise ParameterError(f"{len(paths)} recordings given, must be 1, or 2 (one per person)")
+        raise ParameterError(
+            f"{len(paths)} recordings given, must be 1, or 2 (one per person); for many give a "
+            'folder, or a pattern in quotes such as "talks/*.mp4"'
+        )
     if max_side < 64:
         raise ParameterError(f"max_side={max_side} must be at least 64 px")
     if not 0.001 <= block_s <= 1:
@@ -343,7 +352,7 @@ def open_files(
     recordings: tuple[_Recording, ...] = ()
     for index, path in enumerate(paths):
         view = sum(r.picture is not None for r in recordings)
-        recordings += (_probe(path, index, view, max_side),)
+        recordings += (_probe(path, index, view, max_side, threads),)
     starts = _session_starts(recordings, offset_s, block_s)
     shown = [r.picture for r in recordings if r.picture is not None]
     ends = [r.declared_end - r.start + at for r, at in zip(recordings, starts, strict=True)]

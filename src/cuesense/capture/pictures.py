@@ -43,11 +43,14 @@ class Picture(Stream):
         its display matrix (see `upright`), () if there is none.
     fps
         pictures per s on average, NaN if unknown.
+    threads
+        that decode it; 0: as many as the decoder likes.
     """
 
     size: tuple[int, int]
     matrix: tuple[int, ...]
     fps: float
+    threads: int
 
     @property
     def shown(self) -> tuple[int, int]:
@@ -56,7 +59,7 @@ class Picture(Stream):
 
 
 def probe_picture(
-    path: Path, stream: Any, view: int, max_side: int, notes: list[str]
+    path: Path, stream: Any, view: int, max_side: int, threads: int, notes: list[str]
 ) -> Picture | None:
     """Find out what a stream of pictures shows by decoding its first frame.
 
@@ -70,6 +73,8 @@ def probe_picture(
         for its packets.
     max_side
         px; larger pictures will be reduced.
+    threads
+        that will decode it; 0: as many as the decoder likes.
     notes
         sentences for the user, to which those on this stream are added.
 
@@ -89,7 +94,8 @@ def probe_picture(
     if matrix and np.sign(matrix[:5]).tolist() != [1, 0, 0, 0, 1]:
         notes.append(f"{path.name}: picture turned upright as the file says")
     fps = float(stream.average_rate or math.nan)
-    return Picture(path, stream.index, view, start, declared_end(stream), size, matrix, fps)
+    end = declared_end(stream)
+    return Picture(path, stream.index, view, start, end, size, matrix, fps, threads)
 
 
 def _scaled(width: int, height: int, aspect: Fraction | None, max_side: int) -> tuple[int, int]:
@@ -184,7 +190,7 @@ def pictures(
     last = -math.inf
     index = 0
     with open_container(picture.path) as container:
-        for frame, t in timed(container, picture.index, damage, since):
+        for frame, t in timed(container, picture.index, damage, since, picture.threads):
             if t < since:
                 continue
             if not t > last:

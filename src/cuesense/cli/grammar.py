@@ -21,7 +21,8 @@ def parser() -> argparse.ArgumentParser:
         "  cuesense demo\n"
         "  cuesense live\n"
         "  cuesense analyze talk.mp4 --listener right\n"
-        "  cuesense analyze her.mp4 his.mp4 -o session --csv\n",
+        "  cuesense analyze her.mp4 his.mp4 -o session --csv\n"
+        "  cuesense analyze recordings/ -o sessions\n",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     top.add_argument("--version", action="version", version=f"%(prog)s {_version()}")
@@ -94,14 +95,30 @@ def parser() -> argparse.ArgumentParser:
     p = verb(
         "analyze",
         sessions.analyze,
-        "analyse a recording into a session folder with a report",
+        "analyse a recording, or many, into session folders with reports",
         "One recording of both people, or two recordings, person A's and person B's.\n"
         "Audio alone works too. The folder gets timeline, state and events tables\n"
-        "(Parquet), session.json and report.html.",
+        "(Parquet), session.json and report.html.\n\n"
+        "Many recordings: a folder (the media files in it, not those in folders below),\n"
+        'a pattern in quotes ("talks/**/*.mp4"), a list.csv, or an address such as\n'
+        "s3://bucket/talks. Each gets the session folder ID.cuesense in the folder that -o\n"
+        "names, which also gets summary.csv. The same command again goes on where it\n"
+        "stopped: what is finished is skipped. Columns of a list: recording (needed; relative\n"
+        "to the list), recording_b, id, listener, offset, baseline, profile_left,\n"
+        "profile_right, dyad, and x_… of your own. Exit code 1: some failed. docs/many.md\n"
+        "says more.",
     )
-    p.add_argument("recording", nargs="+", type=Path, help="media file (one, or one per person)")
     p.add_argument(
-        "-o", "--out", type=Path, metavar="DIR", help="session folder (default: NAME.cuesense here)"
+        "recording",
+        nargs="+",
+        help="media file (one, or one per person); or a folder, pattern, list.csv, address",
+    )
+    p.add_argument(
+        "-o",
+        "--out",
+        metavar="DIR",
+        help="session folder (default: NAME.cuesense here); of many, the folder or address of "
+        "their session folders (default: NAME.sessions here)",
     )
     p.add_argument(
         "--listener",
@@ -129,6 +146,13 @@ def parser() -> argparse.ArgumentParser:
         help="then offer the cues in real time on the Lab Streaming Layer, to all of this network",
     )
     p.add_argument("--overwrite", action="store_true", help="replace another recording's session")
+    p.add_argument(
+        "--jobs", type=int, metavar="N", help="recordings at once (default: one for each core)"
+    )
+    p.add_argument(
+        "--scheduler", metavar="ADDRESS", help="let the workers of this Dask scheduler do it"
+    )
+    p.add_argument("--dry-run", action="store_true", help="check and list many, analyse nothing")
     p.add_argument("-q", "--quiet", action="store_true", help="no progress, only the result")
 
     p = verb("demo", sessions.demo, "analyse the bundled sample and say where the report is")

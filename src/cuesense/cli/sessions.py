@@ -12,16 +12,19 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from cuesense.cli import many
 from cuesense.cli.codes import DEMO_FOLDER, OK, PASSPHRASE
 from cuesense.errors import ParameterError
 
 
 def analyze(options: argparse.Namespace) -> int:
-    """Analyse a recording into a session folder."""
+    """Analyse a recording into a session folder, or many."""
     from cuesense.config import Config
     from cuesense.session import analyze
 
     config = Config.load(options.config) if options.config else Config()
+    if many.meant(options):
+        return many.analyze(options, config)
     with _progress(options.quiet) as progress:
         session = analyze(
             *options.recording,

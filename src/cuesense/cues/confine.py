@@ -3,13 +3,14 @@
 On Linux a seccomp filter (Documentation/userspace-api/seccomp_filter.rst of the kernel) makes every
 attempt to open a socket fail that is not one to a process of the same machine. It cannot be taken
 off again and holds for all threads, those that run already included, and for all children.
-Elsewhere there is only the proxy that nobody serves, which the parent sets (`cues.face_worker`).
+Elsewhere there is only the proxy that nobody serves, which the parent sets (`environment`).
 """
 
 from __future__ import annotations
 
 import ctypes
 import errno
+import os
 import platform
 import socket
 import struct
@@ -17,7 +18,10 @@ import sys
 from dataclasses import dataclass
 from typing import Final, Literal
 
-__all__ = ["confine"]
+__all__ = ["confine", "environment"]
+
+NOWHERE: Final = "http://127.0.0.1:9"
+"""A proxy that nobody serves, for systems on which `confine` cannot take the network away."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +73,18 @@ def confine() -> Literal["seccomp", "proxy"]:
     if machine is None or not known:
         return "proxy"
     return "seccomp" if _install(machine) and _refused() else "proxy"
+
+
+def environment() -> dict[str, str]:
+    """Return the environment of a Python process to be confined, which finds our modules."""
+    return {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(p for p in sys.path if p),
+        **dict.fromkeys(("http_proxy", "https_proxy", "all_proxy"), NOWHERE),
+        **dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"), NOWHERE),
+        "no_proxy": "",
+        "NO_PROXY": "",
+    }
 
 
 def _filter(machine: _Machine) -> bytes:

@@ -25,22 +25,19 @@ from multiprocessing.shared_memory import SharedMemory
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Thread
-from typing import IO, TYPE_CHECKING, Any, Final, Protocol
+from typing import IO, TYPE_CHECKING, Any, Protocol
 from zipfile import BadZipFile
 
 import numpy as np
 
 from cuesense.config import Faces as FacesConfig
-from cuesense.cues.confine import confine
+from cuesense.cues.confine import confine, environment
 from cuesense.cues.sightings import Look, Order
 from cuesense.errors import ModelError
 from cuesense.types import U8
 
 if TYPE_CHECKING:
     from cuesense.cues.face_tracker import Sweeper, Tracker
-
-NOWHERE: Final = "http://127.0.0.1:9"
-"""A proxy that nobody serves, for systems on which `confine` cannot take the network away."""
 
 
 class WorkerGoneError(Exception):
@@ -217,20 +214,12 @@ class ProcessWorker:
 
     def __init__(self, setup: Setup) -> None:
         self._log = tempfile.TemporaryFile()
-        environment = {
-            **os.environ,
-            "PYTHONPATH": os.pathsep.join(p for p in sys.path if p),
-            **dict.fromkeys(("http_proxy", "https_proxy", "all_proxy"), NOWHERE),
-            **dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"), NOWHERE),
-            "no_proxy": "",
-            "NO_PROXY": "",
-        }
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-m", "cuesense.cues.face_worker"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._log,
-            env=environment,
+            env=environment(),
         )
         assert self._process.stdin is not None
         assert self._process.stdout is not None
