@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 
-.PHONY: demo test check bench bench-dyad bench-validation bench-export bench-live soak notebooks docs samples clean
+.PHONY: demo test check bench bench-dyad bench-validation bench-export bench-study bench-live soak notebooks docs samples clean
 
 demo: $(VENV)/.core
 	$(BIN)/cuesense demo
@@ -28,6 +28,9 @@ bench-validation: $(VENV)/.bench
 
 bench-export: $(VENV)/.test
 	$(BIN)/python benchmarks/export.py
+
+bench-study: $(VENV)/.test
+	$(BIN)/python benchmarks/study.py
 
 bench-live: $(VENV)/.test
 	$(BIN)/python benchmarks/live.py

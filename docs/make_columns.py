@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cuesense import schema
+from cuesense.study.columns import TABLES
 from cuesense.types import Reason
 
 HERE = Path(__file__).parent
@@ -38,6 +39,7 @@ def table(columns: Sequence[schema.Column]) -> str:
 def markdown() -> str:
     """Return the whole page."""
     kinds = "\n".join(f"| `{k}` | {meaning} |" for k, meaning in schema.EVENTS.items())
+    study = "\n\n".join(f"### {name}\n\n{table(columns)}" for name, columns in TABLES.items())
     reasons = "\n".join(f"| `{r}` | {schema.MISSING[r]} |" for r in Reason if r)
     return f"""# Columns
 
@@ -64,6 +66,13 @@ reason:
 | kind | meaning |
 |---|---|
 {kinds}
+
+## A study's own tables
+
+What a [study](study.md) has besides the three above. Missing numbers are NULL there, and so is text
+that has a reason.
+
+{study}
 """
 
 

@@ -56,6 +56,7 @@ def test_help_names_every_command(cuesense: Run) -> None:
         "report",
         "rate",
         "export",
+        "study",
         "schema",
         "models",
         "config",

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from cuesense.pooling import settling_pooled
     from cuesense.series import Series, synchrony
     from cuesense.session import Session, analyze
+    from cuesense.study import Study
     from cuesense.types import Moment
 
 __all__ = [
@@ -46,6 +47,7 @@ __all__ = [
     "Moment",
     "Series",
     "Session",
+    "Study",
     "analyze",
     "open_source",
     "read_libreface",
@@ -64,6 +66,7 @@ _HOME = {
     "Moment": "cuesense.types",
     "Series": "cuesense.series",
     "Session": "cuesense.session",
+    "Study": "cuesense.study",
     "analyze": "cuesense.session",
     "open_source": "cuesense.capture",
     **dict.fromkeys(

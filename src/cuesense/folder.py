@@ -100,8 +100,20 @@ def whole(target: Path, check: Callable[[Path], None]) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def writing(target: Path) -> Iterator[None]:
-    """Turn the system's errors on writing into one line that says what to do."""
+def writing(
+    target: Path, name: str = "out", remedy: str = "choose another folder with -o"
+) -> Iterator[None]:
+    """Turn the system's errors on writing into one line that says what to do.
+
+    Parameters
+    ----------
+    target
+        What the user named.
+    name
+        As what they named it.
+    remedy
+        What they can do.
+    """
     try:
         yield
     except OutputError:
@@ -109,9 +121,9 @@ def writing(target: Path) -> Iterator[None]:
     except OSError as error:
         why = os.strerror(error.errno) if error.errno else str(error)
         full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-        remedy = "free some space or " if full else ""
+        space = "free some space or " if full else ""
         raise OutputError(
-            f"out={str(target)!r} cannot be written ({why}); {remedy}choose another folder with -o"
+            f"{name}={str(target)!r} cannot be written ({why}); {space}{remedy}"
         ) from error
 
 

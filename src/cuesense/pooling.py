@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from cuesense.dyad.settling import Pooled, pooled
 from cuesense.errors import ParameterError
@@ -41,13 +43,19 @@ def settling_pooled(*sessions: Session | str | Path) -> Pooled:
                 "give each recording once"
             )
         seen.add(recording)
-    return pooled([_settled(session) for session in opened])
+    return pooled([settled(session.meta) for session in opened])
 
 
-def _settled(session: Session) -> tuple[float, float]:
-    """Return a session's difference and its standard error, NaN where it has none."""
+def settled(meta: Mapping[str, Any]) -> tuple[float, float]:
+    """Return a session's difference and its standard error, NaN where it has none.
+
+    Parameters
+    ----------
+    meta
+        What its session.json says.
+    """
     nan = float("nan")
-    found = (session.meta.get("summary") or {}).get("settling") or {}
+    found = (meta.get("summary") or {}).get("settling") or {}
     difference, error = found.get("difference"), found.get("error")
     if difference is None:
         return nan, nan

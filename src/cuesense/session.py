@@ -69,26 +69,10 @@ class Session:
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
-        try:
-            self.meta: dict[str, Any] = json.loads(
-                (self.path / "session.json").read_text(encoding="utf-8")
-            )
-        except FileNotFoundError as error:
-            if (self.path / RUNNING).exists():
-                raise OutputError(
-                    f"{str(self.path)!r} is a live session that has not been finished; if it "
-                    "is not running any more: cuesense report " + str(self.path)
-                ) from error
+        self.meta = read_meta(self.path)
+        if self.meta.get("schema") != schema.VERSION:
             raise OutputError(
-                f"{str(self.path)!r} holds no session.json; give the folder that "
-                "'cuesense analyze' wrote"
-            ) from error
-        except (OSError, ValueError) as error:
-            raise OutputError(f"{str(self.path)!r} cannot be read: {error}") from error
-        version_read = self.meta.get("schema") if isinstance(self.meta, dict) else None
-        if version_read != schema.VERSION:
-            raise OutputError(
-                f"{str(self.path)!r} has schema {version_read!r}, this version reads "
+                f"{str(self.path)!r} has schema {self.meta.get('schema')!r}, this version reads "
                 f"{schema.VERSION!r}; analyse the recording again"
             )
         began = self.meta.get("source", {}).get("started")
@@ -216,6 +200,35 @@ class Session:
 
     def __repr__(self) -> str:
         return f"Session({str(self.path)!r})"
+
+
+def read_meta(path: Path) -> dict[str, Any]:
+    """Return what a session folder's session.json says, of whatever schema version; or nothing.
+
+    Parameters
+    ----------
+    path
+        The folder.
+
+    Raises
+    ------
+    OutputError
+        If it holds no finished session.
+    """
+    try:
+        meta = json.loads((path / "session.json").read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        if (path / RUNNING).exists():
+            raise OutputError(
+                f"{str(path)!r} is a live session that has not been finished; if it "
+                f"is not running any more: cuesense report {path}"
+            ) from error
+        raise OutputError(
+            f"{str(path)!r} holds no session.json; give the folder that 'cuesense analyze' wrote"
+        ) from error
+    except (OSError, ValueError) as error:
+        raise OutputError(f"{str(path)!r} cannot be read: {error}") from error
+    return meta if isinstance(meta, dict) else {}
 
 
 def analyze(

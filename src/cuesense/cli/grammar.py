@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable
 from pathlib import Path
 
-from cuesense.cli import live, sessions, upkeep
+from cuesense.cli import live, sessions, study, upkeep
 from cuesense.cli.codes import DEMO_FOLDER, PASSPHRASE
 
 
@@ -214,6 +214,8 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--overwrite", action="store_true", help="replace what was exported before")
     p.add_argument("-q", "--quiet", action="store_true", help="no progress, only the result")
 
+    study.grammar(verb("study", study.show, "gather sessions into a study, and ask it in SQL"))
+
     p = verb(
         "schema",
         upkeep.schema,
@@ -223,6 +225,7 @@ def parser() -> argparse.ArgumentParser:
     form = p.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="as JSON, with the words columns hold")
     form.add_argument("--csv", action="store_true", help="as CSV")
+    p.add_argument("--study", action="store_true", help="of a study's own tables")
 
     p = verb(
         "profiles",

@@ -73,18 +73,20 @@ def config(options: argparse.Namespace) -> int:
 def schema(options: argparse.Namespace) -> int:
     """Print the data dictionary."""
     from cuesense.export import dictionary
+    from cuesense.study import columns
 
+    about = (columns.TABLES, "NULL") if options.study else (dictionary.TABLES, "NaN")
     if options.json or options.csv:
-        print(dictionary.to_json() if options.json else dictionary.to_csv(), end="")
+        print(dictionary.to_json(*about) if options.json else dictionary.to_csv(*about), end="")
         return OK
     from rich.console import Console
     from rich.table import Table
 
     # A table that is piped is not cut to a terminal's width.
     console = Console(width=None if sys.stdout.isatty() else 160)
-    for name in dictionary.TABLES:
+    for name in about[0]:
         table = Table("name", "unit", "range", "meaning", "source", "missing", title=name)
-        for c in dictionary.entries():
+        for c in dictionary.entries(*about):
             if c["table"] == name:
                 table.add_row(
                     c["name"],

@@ -5,11 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import json
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from cuesense import schema
 
-TABLES: Final = {
+Tables = Mapping[str, Sequence[schema.Column]]
+
+TABLES: Final[Tables] = {
     "timeline": schema.TIMELINE,
     "state": schema.STATE,
     "events": schema.EVENTS_TABLE,
@@ -17,8 +20,16 @@ TABLES: Final = {
 FIELDS: Final = ("table", "name", "kind", "unit", "low", "high", "meaning", "source", "missing")
 
 
-def entries() -> list[dict[str, Any]]:
-    """Return one entry per column: `FIELDS`; `low` and `high` are None where the range is open."""
+def entries(tables: Tables = TABLES, blank: str = "NaN") -> list[dict[str, Any]]:
+    """Return one entry per column: `FIELDS`; `low` and `high` are None where the range is open.
+
+    Parameters
+    ----------
+    tables
+        Columns by table.
+    blank
+        How a missing number is coded.
+    """
     return [
         {
             "table": table,
@@ -29,20 +40,20 @@ def entries() -> list[dict[str, Any]]:
             "high": c.high,
             "meaning": c.meaning,
             "source": c.source,
-            "missing": missing(c),
+            "missing": missing(c, blank),
         }
-        for table, columns in TABLES.items()
+        for table, columns in tables.items()
         for c in columns
     ]
 
 
-def missing(column: schema.Column) -> str:
-    """Return how a missing value of a column is coded, in words."""
-    if column.kind == "text":
+def missing(column: schema.Column, blank: str = "NaN") -> str:
+    """Return how a missing value of a column is coded, in words; `blank`: that of a number."""
+    if column.kind == "text" and not column.reason:
         return "empty"
     if column.name in ("t", "t_end"):
         return "never missing"
-    return f"NaN; why: {column.reason}" if column.reason else "NaN"
+    return f"{blank}; why: {column.reason}" if column.reason else blank
 
 
 def limits(entry: dict[str, Any]) -> str:
@@ -53,11 +64,11 @@ def limits(entry: dict[str, Any]) -> str:
     return f"{'-∞' if low is None else f'{low:.4g}'} … {'∞' if high is None else f'{high:.4g}'}"
 
 
-def to_json() -> str:
+def to_json(tables: Tables = TABLES, blank: str = "NaN") -> str:
     """Return the dictionary as JSON, with the words that text columns hold."""
     content = {
         "schema": schema.VERSION,
-        "columns": entries(),
+        "columns": entries(tables, blank),
         "reasons": schema.MISSING,
         "labels": list(schema.LABELS),
         "events": schema.EVENTS,
@@ -65,10 +76,10 @@ def to_json() -> str:
     return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
 
 
-def to_csv() -> str:
+def to_csv(tables: Tables = TABLES, blank: str = "NaN") -> str:
     """Return the dictionary as CSV, one row per column."""
     text = io.StringIO()
     writer = csv.DictWriter(text, FIELDS, lineterminator="\n")
     writer.writeheader()
-    writer.writerows(entries())
+    writer.writerows(entries(tables, blank))
     return text.getvalue()

@@ -68,7 +68,7 @@ class Material:
         self._there: dict[Name, tuple[schema.Column, ...]] = {}
         self._codes: dict[tuple[Name, str], dict[str, int]] = {}
         for table, layout in LAYOUT.items():
-            with _reading(self.session.path):
+            with reading(self.session.path):
                 stored = set(self._table(table).columns)
             self._there[table] = tuple(
                 c
@@ -132,7 +132,7 @@ class Material:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        with _reading(self.session.path), pq.ParquetFile(self._table(table).path) as file:
+        with reading(self.session.path), pq.ParquetFile(self._table(table).path) as file:
             names = [c.name for c in self.columns(table)]
             if not file.metadata.num_rows:
                 yield file.read(names).select(names)
@@ -158,7 +158,7 @@ class Material:
         *names
             Column names.
         """
-        with _reading(self.session.path):
+        with reading(self.session.path):
             source = self._table(table)
             stored = set(source.columns)
             return source.to_arrow([n for n in names if n in stored])
@@ -195,7 +195,7 @@ class Material:
     @cached_property
     def happened(self) -> tuple[Event, ...]:
         """All events, in the order of their start."""
-        with _reading(self.session.path):
+        with reading(self.session.path):
             rows = self.session.events.to_arrow().to_pylist()
         return tuple(sorted((Event(**row) for row in rows), key=lambda e: (e.t, e.t_end)))
 
@@ -225,13 +225,15 @@ class Material:
 
 
 @contextlib.contextmanager
-def _reading(path: Path) -> Iterator[None]:
+def reading(path: Path) -> Iterator[None]:
     """Turn what goes wrong while a session is read into one line."""
     from pyarrow import ArrowInvalid
 
     try:
         yield
-    except (FileNotFoundError, ArrowInvalid) as error:
+    except OutputError:
+        raise
+    except (OSError, ArrowInvalid) as error:
         raise OutputError(
             f"{str(path)!r} is damaged ({str(error).splitlines()[0]}); analyse the recording again"
         ) from error

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -59,21 +59,33 @@ def write_parquet(material: Material, folder: Path) -> None:
         writer = None
         try:
             for group in material.groups(name):
-                described = _described(group, layouts, note)
+                rows = described(group, layouts, note)
                 if writer is None:
                     path = folder / f"{name}.parquet"
-                    writer = pq.ParquetWriter(path, described.schema, compression="zstd")
-                writer.write_table(described)
+                    writer = pq.ParquetWriter(path, rows.schema, compression="zstd")
+                writer.write_table(rows)
         finally:
             if writer is not None:
                 writer.close()
     layouts |= {c.name: c for c in schema.EVENTS_TABLE}
-    events = _described(material.session.events.to_arrow(), layouts, note)
+    events = described(material.session.events.to_arrow(), layouts, note)
     pq.write_table(events, folder / "events.parquet", compression="zstd")
 
 
-def _described(rows: pa.Table, columns: dict[str, schema.Column], note: dict[str, str]) -> pa.Table:
-    """Return the rows with metadata from the schema."""
+def described(
+    rows: pa.Table, columns: Mapping[str, schema.Column], note: Mapping[str, str]
+) -> pa.Table:
+    """Return rows with their columns' units and meanings as metadata, and null for NaN.
+
+    Parameters
+    ----------
+    rows
+        With any of the columns.
+    columns
+        By name.
+    note
+        Metadata of the whole table.
+    """
     import pyarrow as pa
 
     def described(field: pa.Field) -> pa.Field:
