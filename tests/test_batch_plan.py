@@ -13,7 +13,8 @@ import pytest
 
 from cuesense import Config
 from cuesense.batch import Recording, planned
-from cuesense.batch.plan import COLUMNS, LONGEST_ID, default_out, means_many
+from cuesense.batch.plan import LONGEST_ID
+from cuesense.batch.recordings import COLUMNS, default_out, means_many
 from cuesense.errors import CuesenseError, MediaError, ParameterError
 from cuesense.profiles import FOLDER_VARIABLE
 

@@ -2,12 +2,13 @@
 
 ::
 
-    plan      what is to be done, checked before anything runs   -> jobs
-    workers   threads here, or a Dask cluster                     jobs -> futures
-    work      one job on a worker: skip, fetch, analyse, publish  -> outcome
-    child     the analysis itself, in a process of its own
-    places    paths and addresses (fsspec)
-    summary   the table of outcomes
+    recordings  what a folder, a pattern or a list names
+    plan        what is to be done, checked before anything runs   -> jobs
+    workers     threads here, or a Dask cluster                     jobs -> futures
+    work        one job on a worker: skip, fetch, analyse, publish  -> outcome
+    child       the analysis itself, in a process of its own
+    places      paths and addresses (fsspec)
+    summary     the table of outcomes
 
 `analyze_many` puts them together; ``cuesense analyze FOLDER`` is it.
 """
@@ -24,8 +25,9 @@ from queue import Empty, SimpleQueue
 from typing import Any, Final
 
 from cuesense import models
-from cuesense.batch import places, plan, summary, workers
-from cuesense.batch.plan import Job, Recording
+from cuesense.batch import places, plan, recordings, summary, workers
+from cuesense.batch.plan import Job
+from cuesense.batch.recordings import Recording
 from cuesense.batch.work import MODEL, Outcome
 from cuesense.config import Config
 from cuesense.errors import CuesenseError, OutputError, ParameterError
@@ -52,7 +54,7 @@ def planned(
 ) -> list[Job]:
     """Return what `analyze_many` would do, checked as far as it can be; arguments as there."""
     if isinstance(what, (str, Path)):
-        wanted = plan.recordings(str(what))
+        wanted = recordings.found(str(what))
     else:
         wanted = [r if isinstance(r, Recording) else Recording((str(r),)) for r in what]
     if not wanted:

@@ -34,10 +34,11 @@ def meant(options: argparse.Namespace) -> bool:
     ParameterError
         If the options do not fit what is asked for.
     """
-    from cuesense.batch import places, plan
+    from cuesense.batch import places
+    from cuesense.batch.recordings import means_many
 
     if len(options.recording) == 1:
-        many = plan.means_many(options.recording[0])
+        many = means_many(options.recording[0])
     else:
         many = any(map(places.is_url, options.recording))
     wrong = {
@@ -60,11 +61,12 @@ def meant(options: argparse.Namespace) -> bool:
 def analyze(options: argparse.Namespace, config: Config) -> int:
     """Analyse many recordings."""
     from cuesense import batch
-    from cuesense.batch import places, plan
+    from cuesense.batch import places
+    from cuesense.batch.recordings import default_out
 
     first = options.recording[0]
     pair = batch.Recording(tuple(options.recording), offset_s=options.offset)
-    out = options.out or plan.default_out(first)
+    out = options.out or default_out(first)
     wanted = batch.planned(
         first if len(options.recording) == 1 else [pair],
         out,
