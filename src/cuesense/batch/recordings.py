@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import difflib
 import glob
 import io
 import math
@@ -17,7 +16,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from cuesense.batch import places
-from cuesense.errors import CuesenseError, MediaError, ParameterError
+from cuesense.errors import CuesenseError, MediaError, ParameterError, nearest
 
 SUFFIXES: Final = frozenset(
     ".3gp .aac .aif .aiff .avi .flac .flv .m2ts .m4a .m4v .mka .mkv .mov .mp3 .mp4 .mpeg .mpg .mts "
@@ -205,10 +204,9 @@ def _columns(columns: list[str], name: str) -> list[str]:
     """Check a list's header."""
     for column in columns:
         if column not in COLUMNS and not (column.startswith(OWN) and len(column) > len(OWN)):
-            near = difflib.get_close_matches(column.lower(), COLUMNS, 1, cutoff=0.0)
             raise ParameterError(
-                f"{name}: unknown column {column!r}; the nearest is {near[0]!r}, and columns of "
-                f"your own begin with {OWN}"
+                f"{name}: column {column!r} must be one of {', '.join(COLUMNS)}, or begin with "
+                f"{OWN} if it is your own{nearest(column.lower(), COLUMNS)}"
             )
         if columns.count(column) > 1:
             raise ParameterError(f"{name}: column {column!r} comes twice; keep one")

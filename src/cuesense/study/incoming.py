@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import difflib
 import hashlib
 import json
 import os
@@ -12,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from cuesense.errors import ParameterError
+from cuesense.errors import ParameterError, nearest
 from cuesense.export.material import reading
 from cuesense.session import RUNNING
 from cuesense.study import migrations, store
@@ -180,5 +179,4 @@ def twins_of(record: Record, records: Mapping[str, Record]) -> dict[str, str]:
 
 def unknown(name: str, known: Iterable[str]) -> str:
     """Return what to say of a name that is not in a study."""
-    near = difflib.get_close_matches(name, list(known), 1)
-    return "is not in this study" + (f"; did you mean {near[0]}?" if near else "")
+    return "is not in this study" + nearest(name, known)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cuesense.errors import MissingExtraError, OutputError, ParameterError
+from cuesense.errors import MissingExtraError, OutputError, ParameterError, nearest
 from cuesense.study import store
 from cuesense.study.columns import PARTS, TABLES
 
@@ -103,15 +102,14 @@ def _told(message: str, connection: duckdb.DuckDBPyConnection) -> str:
         if column[1] in holders:
             there = ", ".join(sorted(holders[column[1]]))
             return f"column={column[1]!r} is in no table that is asked here; it is in {there}"
-        return _nearest("column", column[1], holders)
+        return _unknown("column", column[1], holders)
     if table is not None:
-        return _nearest("table", table[1], {*TABLES, *PARTS})
+        return _unknown("table", table[1], {*TABLES, *PARTS})
     return f"query: {first}"
 
 
-def _nearest(what: str, name: str, known: Iterable[str]) -> str:
-    near = difflib.get_close_matches(name, sorted(known), 1)
-    hint = f"; did you mean {near[0]}?" if near else ""
+def _unknown(what: str, name: str, known: Iterable[str]) -> str:
     return (
-        f"{what}={name!r} is in no table of this study{hint} ('cuesense schema --study' lists them)"
+        f"{what}={name!r} is in no table of this study ('cuesense schema --study' lists them)"
+        + nearest(name, sorted(known))
     )
