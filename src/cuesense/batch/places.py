@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
@@ -153,11 +154,15 @@ def write(place: str, content: bytes) -> None:
             fs.pipe_file(path, content)
         return
     target = Path(place)
-    part = target.with_name(f".{target.name}.part")
+    # A name of its own: another run may be writing the same file.
+    part = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.part")
     with writing(target):
         target.parent.mkdir(parents=True, exist_ok=True)
-        part.write_bytes(content)
-        part.replace(target)
+        try:
+            part.write_bytes(content)
+            part.replace(target)
+        finally:
+            part.unlink(missing_ok=True)
 
 
 def make_folder(fs: Any, url: str) -> None:
