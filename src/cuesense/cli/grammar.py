@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 import math
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from cuesense.cli import live, sessions, study, upkeep
-from cuesense.cli.codes import DEMO_FOLDER, PASSPHRASE
+from cuesense.cli.codes import DEMO_FOLDER, PASSPHRASE, add_verb
 
 
 def parser() -> argparse.ArgumentParser:
@@ -28,17 +28,7 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=f"%(prog)s {_version()}")
     verbs = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
-    def verb(
-        name: str, run: Callable[[argparse.Namespace], int], text: str, more: str = ""
-    ) -> argparse.ArgumentParser:
-        p = verbs.add_parser(
-            name,
-            help=text,
-            description=text[0].upper() + text[1:] + "." + (f"\n\n{more}" if more else ""),
-            formatter_class=argparse.RawDescriptionHelpFormatter,
-        )
-        p.set_defaults(verb=run)
-        return p
+    verb = partial(add_verb, verbs)
 
     p = verb(
         "live",

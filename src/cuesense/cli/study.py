@@ -10,7 +10,7 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from cuesense.cli.codes import FAILED, INTERRUPTED, OK
+from cuesense.cli.codes import FAILED, INTERRUPTED, OK, Verb, add_verb
 from cuesense.errors import OutputError, ParameterError
 
 if TYPE_CHECKING:
@@ -26,16 +26,8 @@ def grammar(top: argparse.ArgumentParser) -> None:
     """Add the verbs of a study to its parser."""
     verbs = top.add_subparsers(title="verbs", metavar="VERB", required=True)
 
-    def verb(
-        name: str, run: Callable[[argparse.Namespace], int], text: str, more: str = ""
-    ) -> argparse.ArgumentParser:
-        p = verbs.add_parser(
-            name,
-            help=text,
-            description=text[0].upper() + text[1:] + "." + (f"\n\n{more}" if more else ""),
-            formatter_class=argparse.RawDescriptionHelpFormatter,
-        )
-        p.set_defaults(verb=run)
+    def verb(name: str, run: Verb, text: str, more: str = "") -> argparse.ArgumentParser:
+        p = add_verb(verbs, name, run, text, more)
         p.add_argument("study", type=Path, metavar="STUDY", help="folder of the study")
         return p
 
