@@ -7,6 +7,7 @@ import errno
 import json
 import os
 import platform
+import secrets
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -97,6 +98,23 @@ def whole(target: Path, check: Callable[[Path], None]) -> Iterator[Path]:
             _swap(folder, target)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def whole_file(target: Path) -> Iterator[Path]:
+    """Give a hidden name beside a file, of this writer alone; it takes the file's place at the end.
+
+    Parameters
+    ----------
+    target
+        The file, which stays as it is if anything goes wrong.
+    """
+    part = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
+    try:
+        yield part
+        part.replace(target)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager

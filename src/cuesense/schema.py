@@ -12,6 +12,8 @@ from typing import Final
 
 VERSION: Final = "2"
 """Version of the tables' layout, stored with each session."""
+COVARIATE: Final = "x_"
+"""What the names of the researcher's own columns begin with, in lists and in studies."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -228,13 +228,15 @@ class Table:
         """
         import pyarrow.parquet as pq
 
+        if columns is None:
+            return pq.read_table(self.path)
         known = self.columns
-        for name in columns or ():
+        for name in columns:
             if name not in known:
                 raise ParameterError(
                     f"column={name!r} is no column of the {self.path.stem}" + nearest(name, known)
                 )
-        return pq.read_table(self.path, columns=None if columns is None else list(columns))
+        return pq.read_table(self.path, columns=list(columns))
 
     def to_pandas(
         self,

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
@@ -17,7 +16,7 @@ from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
 from cuesense.errors import CuesenseError, MediaError, MissingExtraError, OutputError
-from cuesense.folder import FILES, LITTER, recover, writing
+from cuesense.folder import FILES, LITTER, recover, whole_file, writing
 
 META: Final = "session.json"
 """A folder without it is no session, whatever else it holds."""
@@ -154,15 +153,10 @@ def write(place: str, content: bytes) -> None:
             fs.pipe_file(path, content)
         return
     target = Path(place)
-    # A name of its own: another run may be writing the same file.
-    part = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.part")
     with writing(target):
         target.parent.mkdir(parents=True, exist_ok=True)
-        try:
+        with whole_file(target) as part:  # another run may be writing the same file
             part.write_bytes(content)
-            part.replace(target)
-        finally:
-            part.unlink(missing_ok=True)
 
 
 def make_folder(fs: Any, url: str) -> None:

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 from cuesense.batch import places
 from cuesense.errors import CuesenseError, MediaError, ParameterError, nearest
+from cuesense.schema import COVARIATE
 
 SUFFIXES: Final = frozenset(
     ".3gp .aac .aif .aiff .avi .flac .flv .m2ts .m4a .m4v .mka .mkv .mov .mp3 .mp4 .mpeg .mpg .mts "
@@ -34,8 +35,6 @@ COLUMNS: Final = (
     "profile_right",
     "dyad",
 )
-OWN: Final = "x_"
-"""How the columns of the researcher's own begin."""
 DAY_S: Final = 86_400.0
 
 
@@ -203,10 +202,12 @@ def _cells(row: list[str]) -> list[str]:
 def _columns(columns: list[str], name: str) -> list[str]:
     """Check a list's header."""
     for column in columns:
-        if column not in COLUMNS and not (column.startswith(OWN) and len(column) > len(OWN)):
+        if column not in COLUMNS and not (
+            column.startswith(COVARIATE) and len(column) > len(COVARIATE)
+        ):
             raise ParameterError(
                 f"{name}: column {column!r} must be one of {', '.join(COLUMNS)}, or begin with "
-                f"{OWN} if it is your own{nearest(column.lower(), COLUMNS)}"
+                f"{COVARIATE} if it is your own{nearest(column.lower(), COLUMNS)}"
             )
         if columns.count(column) > 1:
             raise ParameterError(f"{name}: column {column!r} comes twice; keep one")
@@ -238,7 +239,7 @@ def _row(
         profiles=tuple(
             (side, name) for side in ("left", "right") if (name := row.get(f"profile_{side}"))
         ),
-        attributes={k: v for k, v in row.items() if k == "dyad" or k.startswith(OWN)},
+        attributes={k: v for k, v in row.items() if k == "dyad" or k.startswith(COVARIATE)},
         where=where,
     )
 

@@ -16,6 +16,7 @@ from cuesense import schema
 from cuesense.dyad.settling import pooled
 from cuesense.export.tables import described
 from cuesense.pooling import settled
+from cuesense.schema import COVARIATE
 from cuesense.study.columns import (
     DYADS,
     MEANS,
@@ -37,8 +38,6 @@ Row = dict[str, Any]
 
 OWN_DYAD: Final = "none"
 """`dyad_from` of a session of which nobody said whose it is."""
-COVARIATE: Final = "x_"
-"""What the names of the researcher's own columns begin with."""
 
 
 class Record(TypedDict):
