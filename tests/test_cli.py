@@ -304,6 +304,9 @@ def test_a_name_longer_than_the_system_allows(cuesense: Run) -> None:
     name = "x" * 300
     assert_user_error(cuesense("report", name), name, "cannot be read")
     assert_user_error(cuesense("export", name, "--format", "csv"), name, "cannot be read")
+    failed = cuesense("study", "add", "study", name, "-q")
+    assert failed.returncode == 1, failed.stderr
+    assert "Traceback" not in failed.stderr
 
 
 def test_a_passphrase_that_nobody_can_be_asked_for(cuesense: Run, tmp_path: Path) -> None:

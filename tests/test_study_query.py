@@ -166,6 +166,7 @@ def test_a_query_may_come_from_the_standard_input(study: Study) -> None:
         (["--format", "parquet"], "needs a file"),
         (["-o", "there.csv"], "is there already"),
         (["-o", "no/such/folder.csv"], "cannot be written"),
+        (["-o", "x" * 300], "cannot be written"),
     ],
 )
 def test_an_answer_that_cannot_be_written_is_one_line(

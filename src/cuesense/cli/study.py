@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -165,21 +166,17 @@ def query(options: argparse.Namespace) -> int:
     form = options.format or (ending if ending in FORMATS else "table")
     if form == "parquet" and out is None:
         raise ParameterError("format='parquet' needs a file; name it with -o")
-    if out is not None and out.exists() and not options.overwrite:
+    # Not by `Path`, which raises if a name is too long to be one; writing says so.
+    if out is not None and os.path.exists(out) and not options.overwrite:
         raise OutputError(f"out={str(out)!r} is there already; name another, or --overwrite it")
     rows = Study(options.study).query(sys.stdin.read() if options.sql == "-" else options.sql)
     if out is None:
         _write(rows, form)
         return OK
-    from cuesense.folder import writing
+    from cuesense.folder import whole_file, writing
 
-    with writing(out, remedy="name another file with -o"):
-        beside = out.with_name(f".{out.name}.part")
-        try:
-            _write(rows, form, beside)
-            beside.replace(out)
-        finally:
-            beside.unlink(missing_ok=True)
+    with writing(out, remedy="name another file with -o"), whole_file(out) as beside:
+        _write(rows, form, beside)
     return OK
 
 

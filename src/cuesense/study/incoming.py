@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from cuesense.errors import ParameterError, nearest
 from cuesense.export.material import reading
-from cuesense.session import RUNNING
+from cuesense.schema import COVARIATE
+from cuesense.session import RUNNING, sha256
 from cuesense.study import migrations, store
-from cuesense.study.rows import COVARIATE, Record, dyad_of
+from cuesense.study.rows import Record, dyad_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -72,7 +73,9 @@ def found_sessions(paths: Iterable[str | Path]) -> list[Path]:
     """
     found: list[Path] = []
     for path in map(Path, paths):
-        if any((path / name).exists() for name in ("session.json", RUNNING)):
+        # Not by `Path`, which raises if a name is too long to be one; reading it says so.
+        here = any(os.path.exists(path / name) for name in ("session.json", RUNNING))
+        if here or not os.path.isdir(path):
             found.append(path)
             continue
         below = {p.parent for name in ("session.json", RUNNING) for p in path.rglob(name)}
@@ -144,8 +147,8 @@ def recording_of(folder: Path, meta: Mapping[str, Any]) -> str:
     hashes = meta["source"]["sha256"]
     if hashes:
         return " ".join(hashes)
-    with reading(folder), (folder / "timeline.parquet").open("rb") as file:
-        return "timeline " + hashlib.file_digest(file, "sha256").hexdigest()
+    with reading(folder):
+        return "timeline " + sha256(folder / "timeline.parquet")
 
 
 def fingerprint_of(folder: Path, record: Record) -> str:
